@@ -1,0 +1,13 @@
+"""What every unit test shares: how long hypothesis looks for counter-examples."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# The developer's profile is quick; CI looks longer.  Neither writes an example database into the checkout, and neither
+# fails because a loaded machine was slow: pytest-timeout guards against what hangs.
+settings.register_profile("dev", max_examples=60, deadline=None, database=None)
+settings.register_profile(
+    "ci", max_examples=300, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
