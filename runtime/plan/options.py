@@ -1,0 +1,51 @@
+"""What the caller asked for on the command line, as immutable values for the planner.  Paths are absolute."""
+
+from runtime.record import record
+
+
+@record
+class CreateOptions:
+    """create and run."""
+
+    mode: str  # "CREATE" or "RUN"
+    container_id: str
+    bundle: str
+    root: str
+    created: str  # RFC 3339 with nanoseconds, UTC
+    detach: bool = False  # run
+    keep: bool = False  # run
+    no_subreaper: bool = False  # run
+    no_pivot: bool = False
+    no_new_keyring: bool = False
+    console_socket: str | None = None
+    pidfd_socket: str | None = None
+    pid_file: str | None = None
+    preserve_fds: int = 0
+    listen_fds: int = 0  # socket activation: already checked against LISTEN_PID
+    listen_fdnames: str | None = None
+    notify_socket: str | None = None
+    log_path: str | None = None
+    log_json: bool = False
+    debug: bool = False
+    cgroup_manager: str = "cgroupfs"  # "cgroupfs" | "systemd" | "disabled"
+    rootless: bool = False
+
+
+@record
+class ExecOptions:
+    """exec: the process comes from --process or from the container's own config with the command line merged in."""
+
+    container_id: str
+    root: str
+    init_pid: int
+    init_start_time: int
+    detach: bool = False
+    console_socket: str | None = None
+    pidfd_socket: str | None = None
+    pid_file: str | None = None
+    preserve_fds: int = 0
+    cgroup: str | None = None  # below the container's cgroup
+    log_path: str | None = None
+    log_json: bool = False
+    debug: bool = False
+    rootless: bool = False
