@@ -1,0 +1,127 @@
+"""Options, the private namespace, and the fixtures every integration test uses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+
+from integration.framework import flavours, hierarchy, leftovers, probe
+from integration.framework.bundle import Bundle
+from integration.framework.container import Container
+from integration.framework.runtime import Runtime
+
+ROOT = Path(__file__).parents[1]
+VM_CONTROLLERS = {"memory", "cpu", "pids", "io"}
+MARKERS = (
+    "only(*runtimes, reason): the test applies to these runtimes alone",
+    "differs(*runtimes, reason): these runtimes fail the test, for this reason",
+    "vm: needs the memory, cpu, pids and io controllers, which the virtual machine has",
+    "slow: takes more than five seconds",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--runtime PATH`, the executable under test, and `--thorough`."""
+    parser.addoption("--runtime", default=str(ROOT / "build/postern"), help="the runtime under test (default build/postern)")
+    parser.addoption("--thorough", action="store_true", help="fault injection at every step instead of a sample")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Enter the private namespace before any worker or container is started."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    if os.geteuid() == 0 and not config.option.collectonly and "POSTERN_INTEGRATION_NAMESPACE" not in os.environ:
+        hierarchy.enter_private_namespace()
+        os.environ["POSTERN_INTEGRATION_NAMESPACE"] = "entered"
+    hierarchy.become_subreaper()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Apply the runtime marks; skip what the machine cannot do, saying why."""
+    if os.geteuid() != 0:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="containers are made as root: run the suite with sudo"))
+        return
+    if config.option.collectonly:
+        return
+    path = Path(config.option.runtime)
+    if not path.exists():
+        message = f"there is no runtime at {path}: run make build, or give --runtime PATH"
+        raise pytest.UsageError(message)
+    under_test = Runtime(path.absolute(), Path("/nonexistent"))
+    missing = VM_CONTROLLERS - hierarchy.controllers()
+    for item in items:
+        flavours.apply_marks(item, under_test)
+        if missing and item.get_closest_marker("vm"):
+            reason = f"the unified hierarchy has no {', '.join(sorted(missing))} controller: make integration-vm runs this"
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def work() -> Iterator[Path]:
+    """A short directory of this worker's own: socket paths must stay below 108 bytes."""
+    directory = Path(tempfile.mkdtemp(prefix="pit-", dir="/tmp"))  # noqa: S108
+    directory.chmod(0o755)
+    probe.built("probe")
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def cgroup_parent(work: Path) -> Iterator[str]:
+    """The cgroup below which this worker's containers live; it must be removable, hence empty, at the end."""
+    name = f"/{work.name}"
+    yield name
+    directory = hierarchy.CGROUP_MOUNT / name.lstrip("/")
+    if directory.exists():
+        directory.rmdir()
+
+
+@pytest.fixture(scope="session")
+def runtime(request: pytest.FixtureRequest, work: Path) -> Runtime:
+    """The runtime under test with a state root of this worker's own."""
+    root = work / "state"
+    root.mkdir(mode=0o711)
+    return Runtime(Path(request.config.option.runtime).absolute(), root)
+
+
+@pytest.fixture
+def make(runtime: Runtime, work: Path, cgroup_parent: str) -> Iterator[Callable[[], Container]]:
+    """Makes any number of containers with bundles of their own."""
+    made: list[Container] = []
+
+    def fresh() -> Container:
+        fresh.number += 1  # type: ignore[attr-defined]
+        name = f"{work.name}-{os.getpid()}-{fresh.number}"  # type: ignore[attr-defined]
+        directory = work / f"b{fresh.number}"  # type: ignore[attr-defined]
+        bundle = Bundle(directory, f"{cgroup_parent}/{name}")
+        made.append(Container(runtime, bundle, name))
+        return made[-1]
+
+    fresh.number = 0  # type: ignore[attr-defined]
+    yield fresh
+    try:
+        for container in reversed(made):
+            container.close()
+    finally:
+        leftovers.reap_orphans()
+        for container in made:
+            shutil.rmtree(container.bundle.path, ignore_errors=True)
+
+
+@pytest.fixture
+def container(make: Callable[[], Container]) -> Container:
+    """The one container of the test."""
+    return make()
+
+
+@pytest.fixture
+def bundle(container: Container) -> Bundle:
+    """The bundle of `container`."""
+    return container.bundle
