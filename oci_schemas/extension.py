@@ -1,0 +1,72 @@
+"""HOT: pydantic-core's extension module, loaded without importing its package.
+
+`import pydantic_core` costs 30 ms, the shared object alone about 1 ms. Its initialiser imports `datetime` and
+`operator`; both exist as C modules, which stand in unless somebody has imported the real ones already.
+When the extension cannot be found or loaded so, the ordinary import takes over with the same result.
+Built-in modules only.
+"""
+
+import sys
+
+import _frozen_importlib
+import _frozen_importlib_external
+import _imp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_NAME = "pydantic_core._pydantic_core"
+_STAND_INS = (("datetime", "_datetime"), ("operator", "_operator"))
+
+
+def load_extension(recorded_path: str = "") -> "ModuleType":
+    """The module `pydantic_core._pydantic_core`; `recorded_path` is where the build saw it.
+
+    Raises: ImportError when pydantic-core is not installed for this interpreter.
+    """
+    loaded = sys.modules.get(_NAME)
+    if loaded is not None:
+        return loaded
+    for path in _candidates(recorded_path):
+        module = _load_from(path)
+        if module is not None:
+            return module
+    return _import_ordinarily(recorded_path)
+
+
+def _candidates(recorded_path: str) -> list[str]:
+    suffix = _imp.extension_suffixes()[0]
+    paths = [recorded_path] if recorded_path.endswith(suffix) else []
+    paths += [f"{entry}/pydantic_core/_pydantic_core{suffix}" for entry in sys.path if entry[:1] == "/"]
+    return paths
+
+
+def _load_from(path: str) -> "ModuleType | None":
+    """The extension at `path`; None when there is none, or it will not load by itself."""
+    placed = []
+    for name, twin in _STAND_INS:
+        if name not in sys.modules:
+            sys.modules[name] = __import__(twin)
+            placed.append(name)
+    try:
+        loader = _frozen_importlib_external.ExtensionFileLoader(_NAME, path)
+        spec = _frozen_importlib.ModuleSpec(_NAME, loader, origin=path)
+        module: ModuleType = _imp.create_dynamic(spec)
+        _imp.exec_dynamic(module)
+    except Exception:  # noqa: BLE001 - whatever went wrong, the ordinary import is tried next and says why
+        return None
+    finally:
+        # Somebody who imports them later needs the real ones.
+        for name in placed:
+            del sys.modules[name]
+    return module
+
+
+def _import_ordinarily(recorded_path: str) -> "ModuleType":
+    site = recorded_path.rpartition("/")[0].rpartition("/")[0]
+    if site and site not in sys.path:
+        sys.path.append(site)
+    from pydantic_core import _pydantic_core  # noqa: PLC0415 - only when the direct way failed
+
+    return _pydantic_core

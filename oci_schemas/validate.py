@@ -1,0 +1,104 @@
+"""HOT: bytes of an OCI document to checked plain data, or every violation with its JSON pointer.
+
+pydantic-core validates with the schemas that the build step compiled from the models, then `rules` adds the checks that
+no schema expresses. The result has the specification's names; what the document does not give is absent, what it gives
+as null is None (both mean "not given"), properties that nobody knows are dropped.
+When nothing was compiled, or for another pydantic-core, the schemas are made from the models on the spot: slow, same
+result. Explaining a bad document is slow too and lies in `explain`.
+Built-in modules only.
+"""
+
+from oci_schemas import rules
+from oci_schemas.extension import load_extension
+from oci_schemas.json_text import dumps, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+    from oci_schemas._types import Config, Process, Resources, State
+
+__all__ = ["Invalid", "dumps", "load_config", "load_process", "load_resources", "load_state", "loads"]
+
+_NUL_ESCAPE = b"\\u0000"  # JSON has no other way to write a NUL character
+
+
+class Invalid(Exception):
+    """A document breaks its specification.
+
+    `violations` is a list of (JSON pointer, message), in document order as far as one is known; the pointer of the
+    whole document is "". `str()` gives all of them on one line.
+    """
+
+    def __init__(self, violations: "list[tuple[str, str]]") -> None:
+        self.violations = violations
+        super().__init__("; ".join([f"{pointer or '/'}: {message}" for pointer, message in violations]))
+
+
+def load_config(data: bytes) -> "Config":
+    """The checked content of a config.json.
+
+    Raises: Invalid.
+    """
+    return _load("config", data, rules.check_config)
+
+
+def load_process(data: bytes) -> "Process":
+    """The checked content of a process document (`exec --process`).
+
+    Raises: Invalid.
+    """
+    return _load("process", data, rules.check_process)
+
+
+def load_resources(data: bytes) -> "Resources":
+    """The checked content of a resources document (`update --resources`).
+
+    Raises: Invalid.
+    """
+    return _load("resources", data, rules.check_resources)
+
+
+def load_state(data: bytes) -> "State":
+    """The checked content of a container's state.
+
+    Raises: Invalid.
+    """
+    return _load("state", data, rules.check_state)
+
+
+def _load(name: str, data: bytes, check: "Callable[[dict[str, Any], rules.Pointer, rules.Found], None]") -> "Any":
+    core, schema = _schema(name)
+    validator = core.SchemaValidator(schema)
+    try:
+        value = validator.validate_json(data)
+    except core.ValidationError as error:
+        from oci_schemas.explain import explain_error  # noqa: PLC0415 - cold: only a bad document pays for it
+
+        raise Invalid(explain_error(error, data, check)) from None
+    found: rules.Found = []
+    check(value, (), found)
+    if _NUL_ESCAPE in data:
+        rules.check_text(value, (), found)
+    if found:
+        from oci_schemas.explain import format_found  # noqa: PLC0415 - cold
+
+        raise Invalid(format_found(found))
+    return value
+
+
+def _schema(name: str) -> "tuple[ModuleType, Any]":
+    """pydantic-core's extension and the schema for it; made from the models when none fits."""
+    try:
+        from oci_schemas import _compiled  # noqa: PLC0415 - may not have been built
+
+        core = load_extension(_compiled.EXTENSION)
+        if core.__version__ == _compiled.CORE_VERSION:
+            return core, _compiled.SCHEMAS[name]
+    except ImportError:
+        pass
+    from oci_schemas.build import compile_schemas  # noqa: PLC0415 - cold: imports pydantic and the models
+
+    return load_extension(), compile_schemas()[name]
