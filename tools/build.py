@@ -1,0 +1,150 @@
+"""The Python half of a build: the extension module, the bundle, and the file that tells the front where both are.
+
+    python tools/build.py BUILD                      into the checkout's BUILD directory (make build)
+    python tools/build.py BUILD --installed TARGET   a copy of everything for an installation (make install, pip install)
+
+Run by the interpreter that will run postern: compiled code and the extension's ABI are those of this minor version.
+"""
+
+import argparse
+import compileall
+import importlib
+import importlib.util
+import os
+import shutil
+import site
+import sys
+import sysconfig
+
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, CHECKOUT)
+
+from tools.bundle import make  # noqa: E402
+
+NATIVE = "runtime.syscalls._native"
+BACKEND = "_cffi_backend"
+
+
+def interpreter() -> str:
+    """The interpreter without the virtual environment's symlinks, which cost it a search at every start."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def extension_file(name: str) -> str:
+    """`a.b` -> `a/b.cpython-311-x86_64-linux-gnu.so`."""
+    return f"{name.replace('.', '/')}{sysconfig.get_config_var('EXT_SUFFIX')}"
+
+
+def build_native(build: str) -> str | None:
+    """Compile the cffi module into BUILD/lib and beside its package's sources; returns its path, None if none is described."""
+    if not os.path.exists(os.path.join(CHECKOUT, "runtime/syscalls/_build.py")):
+        return None
+    _build = importlib.import_module("runtime.syscalls._build")
+
+    # setuptools resolves the sources that the description names, which are relative to the checkout
+    os.chdir(CHECKOUT)
+    scratch = os.path.join(build, "cffi", sysconfig.get_config_var("SOABI"))
+    os.makedirs(scratch, exist_ok=True)
+    made = _build.ffibuilder.compile(tmpdir=scratch, verbose=False)
+    for base in (os.path.join(build, "lib"), CHECKOUT):
+        target = os.path.join(base, extension_file(NATIVE))
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        replace(made, target)
+    return os.path.join(build, "lib", extension_file(NATIVE))
+
+
+def replace(source: str, target: str) -> None:
+    """Copy a file in one step: somebody may be running or mapping the old one."""
+    temporary = f"{target}.{os.getpid()}"
+    shutil.copy(source, temporary)
+    os.replace(temporary, target)
+
+
+def write(target: str, text: str) -> None:
+    """Write a small text file in one step."""
+    temporary = f"{target}.{os.getpid()}"
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(temporary, target)
+
+
+def write_bundle(output: str, root: str, sites: list[str], extensions: dict[str, str]) -> None:
+    """Write the bundle `output`; `root`, `sites` and the files of `extensions` may be relative to its directory."""
+    os.makedirs(os.path.dirname(output), exist_ok=True)
+    temporary = f"{output}.{os.getpid()}"
+    with open(temporary, "wb") as file:
+        file.write(make.bundle(CHECKOUT, extensions, root, sites))
+    os.replace(temporary, output)
+
+
+def base_sites() -> list[str]:
+    """Where the interpreter itself, without this environment, has its packages."""
+    paths = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
+    schemes = [
+        scheme for scheme in ("posix_local", "deb_system", "posix_prefix") if scheme in sysconfig.get_scheme_names()
+    ]
+    found = [sysconfig.get_path("purelib", scheme, {**paths, "installed_base": sys.base_prefix}) for scheme in schemes]
+    return list(dict.fromkeys(path for path in found if path))
+
+
+def build_in_checkout(build: str) -> None:
+    """Leave BUILD/lib and BUILD/postern.launch so that BUILD/postern runs the checkout's own modules."""
+    native = build_native(build)
+    library = os.path.join(build, "lib")
+    extensions = {}
+    if native:
+        extensions[NATIVE] = os.path.relpath(native, library)
+    backend = importlib.util.find_spec(BACKEND)
+    if backend and backend.origin:
+        extensions[BACKEND] = backend.origin
+    write_bundle(
+        os.path.join(library, "postern.pyc"),
+        os.path.relpath(CHECKOUT, library),
+        [path for path in site.getsitepackages() if os.path.isdir(path)],
+        extensions,
+    )
+    write(os.path.join(build, "postern.launch"), f"python={interpreter()}\nentry=lib/postern.pyc\n")
+    # the interpreter is started with -B: what is not compiled now is compiled again at every cold start
+    for package in make.PACKAGES:
+        compileall.compile_dir(os.path.join(CHECKOUT, package), quiet=2)
+
+
+def build_installed(build: str, target: str, sites: list[str]) -> None:
+    """Lay out TARGET: launch, postern.pyc and lib/ with the packages; `sites` are relative to TARGET or absolute."""
+    native = build_native(build)
+    library = os.path.join(target, "lib")
+    for name, path, _ in make.sources(CHECKOUT):
+        if name.rpartition(".")[2] == "_build":
+            continue
+        copy = os.path.join(library, os.path.relpath(path, CHECKOUT))
+        os.makedirs(os.path.dirname(copy), exist_ok=True)
+        replace(path, copy)
+    for package in make.PACKAGES:
+        # code objects name files as they will lie, not as they lie under DESTDIR
+        compileall.compile_dir(os.path.join(library, package), quiet=2, stripdir=target)
+    extensions = {BACKEND: f"{sites[0]}/{extension_file(BACKEND)}"}
+    if native:
+        copy = os.path.join(library, extension_file(NATIVE))
+        replace(native, copy)
+        extensions[NATIVE] = f"lib/{extension_file(NATIVE)}"
+    write_bundle(os.path.join(target, "postern.pyc"), "lib", sites, extensions)
+    write(os.path.join(target, "launch"), f"python={interpreter()}\nentry=postern.pyc\n")
+
+
+def main() -> int:
+    """Build what the arguments ask for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", help="the build directory")
+    parser.add_argument("--installed", metavar="TARGET", help="lay out an installation there")
+    parser.add_argument("--site", action="append", help="where an installation's dependencies lie, relative to TARGET")
+    options = parser.parse_args()
+    build = os.path.abspath(options.build)
+    if options.installed:
+        build_installed(build, os.path.abspath(options.installed), options.site or ["site"])
+    else:
+        build_in_checkout(build)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
