@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from oci_schemas import rules
-from oci_schemas.json_text import loads
+from oci_schemas.json_text import dumps, loads
+from oci_schemas.patterns import TWINS
+from oci_schemas.wording import printable, quoted
 
-Check = Callable[[dict[str, Any], rules.Pointer, rules.Found], None]
+Check = Callable[[dict[str, Any], rules.Found], None]
 _KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
 _EXPECTED = {
     "model_type": "an object",
@@ -25,16 +27,7 @@ _EXPECTED = {
     "int_parsing": "an integer",
     "int_parsing_size": "an integer",
 }
-_PATTERNS = {
-    "^/": "must be an absolute path",
-    "^(/|$)": "must be an absolute path",
-    "^[rwm]*$": "may only contain r, w and m",
-    "^[1-9][0-9]*[KMG]B$": "must be a size such as 2MB",
-    "^[0-9, -]*$": "must be a list of CPUs such as 0-3,7",
-    "^(MB:[^\n]*)?$": "must be one line that begins with MB:",
-    "^CAP_[A-Z_]+$": "must be a capability name such as CAP_KILL",
-}
-_SHOWN = 64  # characters of a wrong value that a message quotes
+_UNTWINNED = {"^CAP_[A-Z_]+$": "must be a capability name such as CAP_KILL"}
 
 
 def explain_error(error: Any, data: bytes, check: Check) -> list[tuple[str, str]]:  # noqa: ANN401 - ValidationError
@@ -55,7 +48,7 @@ def format_found(found: rules.Found) -> list[tuple[str, str]]:
 def json_pointer(place: Iterable[str | int]) -> str:
     """The JSON pointer (RFC 6901) of `place`, with control characters escaped as in a JSON string."""
     steps = [str(step).replace("~", "~0").replace("/", "~1") for step in place]
-    return "".join(f"/{_printable(step)}" for step in steps)
+    return "".join(f"/{printable(step)}" for step in steps)
 
 
 def _broken_rules(data: bytes, wrong: list[rules.Pointer], check: Check) -> rules.Found:
@@ -65,8 +58,7 @@ def _broken_rules(data: bytes, wrong: list[rules.Pointer], check: Check) -> rule
         return []
     kept = _without(value, (), set(wrong), originals := {})
     found: rules.Found = []
-    check(kept, (), found)
-    rules.check_text(kept, (), found)
+    check(kept, found)
     restored = [(_restored(place, originals), message) for place, message in found]
     return [(place, message) for place, message in restored if not any(w[: len(place)] == place for w in wrong)]
 
@@ -112,14 +104,18 @@ def _message(detail: Any) -> str:  # noqa: ANN401 - ErrorDetails
         bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
         return f"must be {bound}, not {value}"
     if kind == "string_pattern_mismatch":
-        return f"{_PATTERNS.get(context['pattern'], 'must match ' + context['pattern'])}, not {_quoted(value)}"
+        return f"{_pattern_message(context['pattern'])}, not {quoted(value)}"
     if kind in ("string_too_short", "too_short"):
         return "must not be empty"
     if kind == "json_invalid":
         return f"invalid JSON: {context['error']}"
     if kind == "oci_rule":
         return str(context["reason"])
-    return _printable(str(detail["msg"]))
+    return printable(str(detail["msg"]))
+
+
+def _pattern_message(pattern: str) -> str:
+    return TWINS[pattern][1] if pattern in TWINS else _UNTWINNED.get(pattern, f"must match {pattern}")
 
 
 def _key_message(detail: Any) -> str:  # noqa: ANN401 - ErrorDetails
@@ -135,23 +131,14 @@ def _choice_message(value: object, expected: str) -> str:
     choices = [choice for choice in re.findall(r"'([^']*)'", expected) if choice]
     near = difflib.get_close_matches(value, choices, 1) or difflib.get_close_matches(value.upper(), choices, 1)
     if near:
-        return f'unknown value {_quoted(value)}, did you mean "{near[0]}"?'
-    return f"unknown value {_quoted(value)}, must be one of {', '.join(choices)}"
+        return f'unknown value {quoted(value)}, did you mean "{near[0]}"?'
+    return f"unknown value {quoted(value)}, must be one of {', '.join(choices)}"
 
 
 def _shown_kind(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, (bool, int, float)):
-        return str(value).lower()[:_SHOWN]
+        return dumps(value).decode()
     return _KINDS.get(type(value), type(value).__name__)
 
-
-def _quoted(value: object) -> str:
-    text = str(value)
-    return f'"{_printable(text[:_SHOWN])}{"…" if len(text) > _SHOWN else ""}"'
-
-
-def _printable(text: str) -> str:
-    """`text` on one line: whatever is not printable as an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

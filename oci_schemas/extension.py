@@ -65,7 +65,7 @@ def _load_from(path: str) -> "ModuleType | None":
 
 def _import_ordinarily(recorded_path: str) -> "ModuleType":
     site = recorded_path.rpartition("/")[0].rpartition("/")[0]
-    if site and site not in sys.path:
+    if site and site not in sys.path and recorded_path.endswith(_imp.extension_suffixes()[0]):
         sys.path.append(site)
     from pydantic_core import _pydantic_core  # noqa: PLC0415 - only when the direct way failed
 

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from oci_schemas.document import Document
+from oci_schemas.patterns import TWINS
 
 Node = dict[str, Any]
 
@@ -45,6 +46,7 @@ class Lowering:
         self.objects: dict[str, Node] = {}
         self._definitions: dict[str, Node] = {}
         self._open: list[str] = []
+        self._trees: dict[int, Any] = {}
 
     def lower_model(self, model: type[BaseModel]) -> Node:
         """The plain core schema of `model`; nodes of the same model are the same dict object.
@@ -52,6 +54,13 @@ class Lowering:
         Raises: LoweringError.
         """
         return self._lower(model.__pydantic_core_schema__, model.__name__)
+
+    def split_patterns(self) -> dict[str, Any]:
+        """Take every pattern that has a twin out of `objects`; the pattern tree of each, by model name.
+
+        Done once, after the last model: the nodes that `lower_model` returned change.
+        """
+        return {name: _split_patterns(schema, self._trees) for name, schema in self.objects.items()}
 
     def _lower(self, node: Mapping[str, Any], at: str) -> Node:
         kind = node["type"]
@@ -121,3 +130,26 @@ class Lowering:
         required = field["schema"]["type"] != "default"
         lowered = self._lower(field["schema"], f"{owner}.{key}")
         return name, {"type": "typed-dict-field", "schema": lowered, "required": required}
+
+
+def _split_patterns(node: Node, trees: dict[int, Any]) -> Any:  # noqa: ANN401 - a tree as `patterns` describes it
+    """Take the patterns out of `node`; their tree, None when it has none. `trees` remembers shared nodes."""
+    if id(node) in trees:
+        return trees[id(node)]
+    kind = node["type"]
+    tree: Any = None
+    if kind == "str" and node.get("pattern") in TWINS:
+        tree = node.pop("pattern")
+    elif kind == "nullable":
+        tree = _split_patterns(node["schema"], trees)
+    elif kind == "list" and "items_schema" in node:
+        inner = _split_patterns(node["items_schema"], trees)
+        tree = [inner] if inner is not None else None
+    elif kind == "dict" and "values_schema" in node:
+        inner = _split_patterns(node["values_schema"], trees)
+        tree = (inner,) if inner is not None else None
+    elif kind == "typed-dict":
+        found = {name: _split_patterns(field["schema"], trees) for name, field in node["fields"].items()}
+        tree = {name: inner for name, inner in found.items() if inner is not None} or None
+    trees[id(node)] = tree
+    return tree

@@ -4,12 +4,13 @@ Both ways of validating call them after the schema has passed: the models throug
 A check receives plain data of the right types, the place where it lies, and a list to which it adds what it finds; it
 never raises and never looks at types again. Required properties are read with `get` all the same, because the error
 report runs the checks over what is left when the wrong values are taken out.
-Imports nothing: every module of the standard library would cost start-up time.
+Imports nothing of the standard library: every module would cost start-up time.
 
 Source: config.md, runtime.md, features.md.
 """
 
 from oci_schemas.rules_linux import check_linux, check_resource_limits
+from oci_schemas.wording import quoted
 
 Pointer = tuple[str | int, ...]
 Violation = tuple[Pointer, str]
@@ -57,7 +58,7 @@ def check_process(process: "Data", at: Pointer, found: Found) -> None:
         found.append(((*at, "cwd"), "Cwd must be an absolute path" if cwd else "Cwd property must not be empty"))
     for i, entry in enumerate(process.get("env") or ()):
         if entry.find("=") < 1:
-            found.append(((*at, "env", i), f"environment variable {_quoted(entry)} is not NAME=value"))
+            found.append(((*at, "env", i), f"environment variable {quoted(entry)} is not NAME=value"))
     _check_console_size(process, at, found)
     _check_rlimits(process.get("rlimits") or (), (*at, "rlimits"), found)
     scheduler = process.get("scheduler")
@@ -116,7 +117,7 @@ def _check_version(version: str | None, at: Pointer, found: Found) -> None:
         return
     numbers = version.partition("-")[0].partition("+")[0].split(".")
     if not (2 <= len(numbers) <= 3 and all(n.isascii() and n.isdigit() for n in numbers)):
-        found.append((at, f"{_quoted(version)} is not a semantic version"))
+        found.append((at, f"{quoted(version)} is not a semantic version"))
 
 
 def _check_console_size(process: "Data", at: Pointer, found: Found) -> None:
@@ -160,6 +161,3 @@ def _check_scheduler(scheduler: "Data", at: Pointer, found: Found) -> None:
         if scheduler.get(name) and policy != "SCHED_DEADLINE":
             found.append(((*at, name), f"{policy} takes no {name}"))
 
-
-def _quoted(text: str) -> str:
-    return '"' + text.encode("unicode_escape").decode("ascii") + '"'

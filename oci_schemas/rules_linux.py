@@ -1,10 +1,12 @@
 """HOT: the checks of config.json's `linux` that a schema cannot express, in plain Python.
 
 Called by `rules`, under the same conditions.
-Imports nothing: every module of the standard library would cost start-up time.
+Imports nothing of the standard library: every module would cost start-up time.
 
 Source: config-linux.md.
 """
+
+from oci_schemas.wording import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def check_resource_limits(resources: "Data", at: "Pointer", found: "Found") -> N
             found.append(((*at, "rdma", name), "needs hcaHandles or hcaObjects"))
     for name in resources.get("unified") or ():
         if "/" in name or name in (".", ".."):
-            found.append(((*at, "unified", name), f'unified resource "{name}" must be a file name (no slashes)'))
+            found.append(((*at, "unified", name), f"unified resource {quoted(name)} must be a file name (no slashes)"))
 
 
 def _check_namespaces(namespaces: "list[Data]", at: "Pointer", found: "Found") -> None:
@@ -70,10 +72,10 @@ def _check_namespaces(namespaces: "list[Data]", at: "Pointer", found: "Found") -
 def _check_net_device(host_name: str, device: "Data", at: "Pointer", found: "Found") -> None:
     """Names as the kernel accepts them (net/core/dev.c, dev_valid_name); an empty new name keeps the old one."""
     if not _is_interface_name(host_name):
-        found.append((at, f'"{host_name}" is not a network device name'))
+        found.append((at, f"{quoted(host_name)} is not a network device name"))
     name = device.get("name")
     if name and not _is_interface_name(name):
-        found.append(((*at, "name"), f'"{name}" is not a network device name'))
+        found.append(((*at, "name"), f"{quoted(name)} is not a network device name"))
 
 
 def _is_interface_name(name: str) -> bool:
@@ -86,13 +88,12 @@ def _check_intel_rdt(section: "Data", at: "Pointer", found: "Found") -> None:
     """`closID` names one directory, and a schema line is one line."""
     clos_id = section.get("closID")
     if clos_id and clos_id != "/" and ("/" in clos_id or clos_id in (".", "..")):
-        found.append(((*at, "closID"), f'"{clos_id}" is not a directory name'))
+        found.append(((*at, "closID"), f"{quoted(clos_id)} is not a directory name"))
     for i, line in enumerate(section.get("schemata") or ()):
         if "\n" in line:
             found.append(((*at, "schemata", i), "must be one line"))
-    for name in ("l3CacheSchema",):
-        if "\n" in (section.get(name) or ""):
-            found.append(((*at, name), "must be one line"))
+    if "\n" in (section.get("l3CacheSchema") or ""):
+        found.append(((*at, "l3CacheSchema"), "must be one line"))
 
 
 def _check_memory_policy(section: "Data", at: "Pointer", found: "Found") -> None:
@@ -106,7 +107,7 @@ def _check_memory_policy(section: "Data", at: "Pointer", found: "Found") -> None
 
 def _check_personality(section: "Data", at: "Pointer", found: "Found") -> None:
     for i, flag in enumerate(section.get("flags") or ()):
-        found.append(((*at, "flags", i), f'unknown personality flag "{flag}": none is defined'))
+        found.append(((*at, "flags", i), f"unknown personality flag {quoted(flag)}: none is defined"))
 
 
 def _check_seccomp(section: "Data", at: "Pointer", found: "Found") -> None:

@@ -11,6 +11,7 @@ Built-in modules only.
 from oci_schemas import rules
 from oci_schemas.extension import load_extension
 from oci_schemas.json_text import dumps, loads
+from oci_schemas.patterns import check_patterns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from oci_schemas._types import Config, Process, Resources, State
+
+    Check = Callable[[dict[str, Any], rules.Pointer, rules.Found], None]
 
 __all__ = ["Invalid", "dumps", "load_config", "load_process", "load_resources", "load_state", "loads"]
 
@@ -69,19 +72,24 @@ def load_state(data: bytes) -> "State":
     return _load("state", data, rules.check_state)
 
 
-def _load(name: str, data: bytes, check: "Callable[[dict[str, Any], rules.Pointer, rules.Found], None]") -> "Any":
-    core, schema = _schema(name)
+def _load(name: str, data: bytes, check: "Check") -> "Any":
+    core, schema, patterns = _compiled_schema(name)
+
+    def check_all(value: "dict[str, Any]", found: "rules.Found") -> None:
+        check_patterns(value, patterns, (), found)
+        check(value, (), found)
+        if _NUL_ESCAPE in data:
+            rules.check_text(value, (), found)
+
     validator = core.SchemaValidator(schema)
     try:
         value = validator.validate_json(data)
     except core.ValidationError as error:
         from oci_schemas.explain import explain_error  # noqa: PLC0415 - cold: only a bad document pays for it
 
-        raise Invalid(explain_error(error, data, check)) from None
+        raise Invalid(explain_error(error, data, check_all)) from None
     found: rules.Found = []
-    check(value, (), found)
-    if _NUL_ESCAPE in data:
-        rules.check_text(value, (), found)
+    check_all(value, found)
     if found:
         from oci_schemas.explain import format_found  # noqa: PLC0415 - cold
 
@@ -89,16 +97,17 @@ def _load(name: str, data: bytes, check: "Callable[[dict[str, Any], rules.Pointe
     return value
 
 
-def _schema(name: str) -> "tuple[ModuleType, Any]":
-    """pydantic-core's extension and the schema for it; made from the models when none fits."""
+def _compiled_schema(name: str) -> "tuple[ModuleType, Any, Any]":
+    """pydantic-core's extension, the schema and the pattern tree for it; made from the models when none fits."""
     try:
         from oci_schemas import _compiled  # noqa: PLC0415 - may not have been built
 
         core = load_extension(_compiled.EXTENSION)
         if core.__version__ == _compiled.CORE_VERSION:
-            return core, _compiled.SCHEMAS[name]
+            return core, _compiled.SCHEMAS[name], _compiled.PATTERNS[name]
     except ImportError:
         pass
     from oci_schemas.build import compile_schemas  # noqa: PLC0415 - cold: imports pydantic and the models
 
-    return load_extension(), compile_schemas()[name]
+    schemas, patterns = compile_schemas()
+    return load_extension(), schemas[name], patterns[name]
