@@ -1,7 +1,8 @@
 """HOT: pydantic-core's extension module, loaded without importing its package.
 
-`import pydantic_core` costs 30 ms, the shared object alone about 1 ms. Its initialiser imports `datetime` and
-`operator`; both exist as C modules, which stand in unless somebody has imported the real ones already.
+`import pydantic_core` costs 30 ms, the shared object alone about 1 ms. Its initialiser imports `datetime`, `operator`
+and, for one name, `types`; the C modules behind the first two and a module with that name stand in for them while it
+runs, unless somebody has imported the real ones already.
 When the extension cannot be found or loaded so, the ordinary import takes over with the same result.
 Built-in modules only.
 """
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _NAME = "pydantic_core._pydantic_core"
-_STAND_INS = (("datetime", "_datetime"), ("operator", "_operator"))
 
 
 def load_extension(recorded_path: str = "") -> "ModuleType":
@@ -44,12 +44,10 @@ def _candidates(recorded_path: str) -> list[str]:
 
 def _load_from(path: str) -> "ModuleType | None":
     """The extension at `path`; None when there is none, or it will not load by itself."""
-    placed = []
-    for name, twin in _STAND_INS:
-        if name not in sys.modules:
-            sys.modules[name] = __import__(twin)
-            placed.append(name)
+    placed = [name for name in _STAND_INS if name not in sys.modules]
     try:
+        for name in placed:
+            sys.modules[name] = _STAND_INS[name]()
         loader = _frozen_importlib_external.ExtensionFileLoader(_NAME, path)
         spec = _frozen_importlib.ModuleSpec(_NAME, loader, origin=path)
         module: ModuleType = _imp.create_dynamic(spec)
@@ -59,7 +57,8 @@ def _load_from(path: str) -> "ModuleType | None":
     finally:
         # Somebody who imports them later needs the real ones.
         for name in placed:
-            del sys.modules[name]
+            sys.modules.pop(name, None)
+    sys.modules[_NAME] = module
     return module
 
 
@@ -70,3 +69,16 @@ def _import_ordinarily(recorded_path: str) -> "ModuleType":
     from pydantic_core import _pydantic_core  # noqa: PLC0415 - only when the direct way failed
 
     return _pydantic_core
+
+
+def _stand_in_types() -> "ModuleType":
+    module = type(sys)("types")
+    module.SimpleNamespace = type(sys.implementation)  # type: ignore[attr-defined]
+    return module
+
+
+_STAND_INS = {
+    "datetime": lambda: __import__("_datetime"),
+    "operator": lambda: __import__("_operator"),
+    "types": _stand_in_types,
+}
