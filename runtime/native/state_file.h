@@ -55,10 +55,19 @@ int state_open_dir(const char *root, const char *id);
 /* Read and take apart <dir>/state.json. 0; -ENOENT; -EBADMSG when not canonical. */
 int state_read(int dir_fd, struct container_state *state);
 
+/* The same for the first `size` bytes of state->buffer, which a NUL follows. */
+int state_parse(struct container_state *state, size_t size);
+
+bool raw_equals(struct raw value, const char *text);
+bool raw_path(struct raw value, char *path, size_t size); /* copy as a C string; false: too long, or escaped and so no plain path */
+
 /* Start time of a live process that is not a zombie; 0 when it is gone, a zombie or dead. */
 uint64_t process_start_time(int pid);
 
-/* What the container is now: liveness by pid and start time, then exec.fifo, then cgroup.freeze. */
+/* What the container is now: liveness by pid and start time, then cgroup.freeze, then exec.fifo (a created container may be
+ * paused too). Phase creating with a dead creator is stopped: nothing of it runs, delete clears it. */
 enum status state_status(int dir_fd, const struct container_state *state);
+
+const char *status_word(enum status status);
 
 #endif

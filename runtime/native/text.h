@@ -17,6 +17,7 @@ void text_add_bytes(struct text *text, const char *part, size_t size);
 void text_add_number(struct text *text, int64_t number);
 void text_add_json(struct text *text, const char *part); /* escaped for a JSON string, quotes not included */
 bool parse_number(const char *text, size_t length, uint64_t *number); /* decimal digits only, no sign, no blanks, all of it */
+size_t utf8_length(const char *part, size_t size); /* bytes of the character that part begins with; 0: not valid UTF-8 */
 const char *errno_text(int errnum); /* glibc's words in lower case: "no such file or directory" */
 
 #endif
