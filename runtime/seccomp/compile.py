@@ -1,0 +1,52 @@
+"""An OCI seccomp section into a classic BPF program: the compiler's one entry.
+
+Pure: the same section and architecture give the same bytes on every machine.  Source: config-linux.md#seccomp.
+"""
+
+from runtime.errors import FilterError
+from runtime.record import record
+from runtime.seccomp.arches import find_arch
+from runtime.seccomp.lower import Lowering
+from runtime.seccomp.profile import parse_profile
+from runtime.seccomp.resolve import BAD_ARCH, resolve_arches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+INSTRUCTION_BYTES = 8
+INSTRUCTIONS_MAX = 4096  # BPF_MAXINSNS
+
+
+@record
+class Filter:
+    """What to load: `program` is an array of struct sock_filter in the machine's byte order.
+
+    `flags` holds SECCOMP_FILTER_FLAG_* bits; None means that the section does not say, which stands for SPEC_ALLOW where the
+    kernel knows it.  With `notify` the loader adds NEW_LISTENER.  `warnings` are lines for the log.
+    """
+
+    program: bytes
+    flags: int | None
+    notify: bool
+    warnings: tuple[str, ...]
+
+
+def compile_profile(section: "dict[str, Any]", arch: str) -> Filter:
+    """Compile a section for a machine: `arch` is a name of uname(2) or an SCMP_ARCH_* token.
+
+    Raises: FilterError with every violation, pointers relative to the section.
+    """
+    native = find_arch(arch)
+    if native is None:
+        raise FilterError([("/architectures", f"no system call table for the machine {arch!r}")])
+    profile = parse_profile(section, native)
+    lowering = Lowering(big_endian=native.big_endian)
+    entry = ~BAD_ARCH
+    for audit, starts, targets in reversed(resolve_arches(profile)):
+        entry = lowering.arch(audit, starts, targets, entry)
+    program = lowering.finish(entry)
+    if len(program) > INSTRUCTIONS_MAX * INSTRUCTION_BYTES:
+        count = len(program) // INSTRUCTION_BYTES
+        raise FilterError([("/syscalls", f"{count} instructions are needed, the kernel takes {INSTRUCTIONS_MAX}")])
+    return Filter(program, profile.flags, profile.notify, profile.warnings)
