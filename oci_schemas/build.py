@@ -67,7 +67,7 @@ def compiled_source(roots: Mapping[str, type[BaseModel]] = HOT) -> str:
     lines += [f"_{name} = {_literal(schema, names, top=True)}" for name, schema in lowering.objects.items()]
     roots_text = ", ".join(f"{name!r}: {_literal(schema, names)}" for name, schema in schemas.items())
     lines.append(f"SCHEMAS = {{{roots_text}}}")
-    lines.append(f"PATTERNS = { {name: trees[model.__name__] or {} for name, model in roots.items()} !r}")
+    lines.append(f"PATTERNS = { {name: trees[model.__name__] or {} for name, model in roots.items()}!r}")
     return _HEADER + "\n".join(lines) + "\n"
 
 

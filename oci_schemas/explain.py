@@ -5,7 +5,7 @@ Cold: only a bad document gets here.
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from oci_schemas import rules
@@ -27,15 +27,19 @@ _EXPECTED = {
     "int_parsing": "an integer",
     "int_parsing_size": "an integer",
 }
+_SHOWN = 40  # digits of a number that a message quotes
 _UNTWINNED = {"^CAP_[A-Z_]+$": "must be a capability name such as CAP_KILL"}
 
 
-def explain_error(error: Any, data: bytes, check: Check) -> list[tuple[str, str]]:  # noqa: ANN401 - ValidationError
-    """Every violation of `data`: those in `error`, and those that `check` finds in what is sound besides them."""
+def explain_error(error: Any, data: bytes, schema: Mapping[str, Any], check: Check) -> list[tuple[str, str]]:
+    """Every violation of `data`: those in `error`, and those that `check` finds in what is sound besides them.
+
+    `schema` is the compiled schema that `data` was validated with.
+    """
     details = error.errors(include_url=False, include_context=True)
     found: rules.Found = [(_place(detail), _message(detail)) for detail in details]
     if details[0]["type"] != "json_invalid":
-        found += _broken_rules(data, [place for place, _ in found], check)
+        found += _broken_rules(loads(data), schema, [place for place, _ in found], check)
     return format_found(found)
 
 
@@ -51,77 +55,83 @@ def json_pointer(place: Iterable[str | int]) -> str:
     return "".join(f"/{printable(step)}" for step in steps)
 
 
-def _broken_rules(data: bytes, wrong: list[rules.Pointer], check: Check) -> rules.Found:
+def _broken_rules(value: Any, schema: Mapping[str, Any], wrong: list[rules.Pointer], check: Check) -> rules.Found:
     """What `check` finds when the wrong values are taken out; what could follow from taking them out is left away."""
-    value = loads(data)
-    if not isinstance(value, dict):
+    if () in wrong:
         return []
-    kept = _without(value, (), set(wrong), originals := {})
+    sound = _Sound(set(wrong))
     found: rules.Found = []
-    check(kept, found)
-    restored = [(_restored(place, originals), message) for place, message in found]
+    check(sound.part(value, schema, ()), found)
+    restored = [(sound.restored(place), message) for place, message in found]
     return [(place, message) for place, message in restored if not any(w[: len(place)] == place for w in wrong)]
 
 
-def _without(value: Any, at: rules.Pointer, wrong: set[rules.Pointer], originals: dict[rules.Pointer, list[int]]) -> Any:  # noqa: ANN401
-    """`value` less what lies at a place of `wrong`; `originals` gets the old indices of each shortened array."""
-    if isinstance(value, dict):
-        return {
-            key: _without(item, (*at, key), wrong, originals) for key, item in value.items() if (*at, key) not in wrong
-        }
-    if isinstance(value, list):
-        indices = [i for i in range(len(value)) if (*at, i) not in wrong]
-        if len(indices) < len(value):
-            originals[at] = indices
-        return [_without(value[i], (*at, i), wrong, originals) for i in indices]
-    return value
+class _Sound:
+    """The part of a document that `check` can work on: known properties, less what lies at a wrong place."""
+
+    def __init__(self, wrong: set[rules.Pointer]) -> None:
+        self._wrong = wrong
+        self._indices: dict[rules.Pointer, list[int]] = {}
+
+    def part(self, value: Any, schema: Mapping[str, Any], at: rules.Pointer) -> Any:
+        """The sound part of `value`, which lies at `at` and is not wrong itself."""
+        kind = schema["type"]
+        if value is None or kind not in ("nullable", "typed-dict", "dict", "list"):
+            return value
+        if kind == "nullable":
+            return self.part(value, schema["schema"], at)
+        if kind == "list":
+            self._indices[at] = indices = [i for i in range(len(value)) if (*at, i) not in self._wrong]
+            return [self.part(value[i], schema["items_schema"], (*at, i)) for i in indices]
+        inner = self._inner_schemas(value, schema)
+        return {key: self.part(value[key], inner[key], (*at, key)) for key in inner if (*at, key) not in self._wrong}
+
+    @staticmethod
+    def _inner_schemas(value: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        if schema["type"] == "dict":
+            return dict.fromkeys(value, schema["values_schema"])
+        return {key: field["schema"] for key, field in schema["fields"].items() if key in value}
+
+    def restored(self, place: rules.Pointer) -> rules.Pointer:
+        """`place` in the sound part, as a place in the document."""
+        steps: rules.Pointer = ()
+        for step in place:
+            steps = (*steps, self._indices[steps][step] if isinstance(step, int) else step)
+        return steps
 
 
-def _restored(place: rules.Pointer, originals: dict[rules.Pointer, list[int]]) -> rules.Pointer:
-    steps: rules.Pointer = ()
-    for step in place:
-        indices = originals.get(steps)
-        steps = (*steps, indices[step] if indices is not None and isinstance(step, int) else step)
-    return steps
-
-
-def _place(detail: Any) -> rules.Pointer:  # noqa: ANN401 - ErrorDetails
+def _place(detail: Any) -> rules.Pointer:
     place: rules.Pointer = detail["loc"]
     return place[:-1] if place[-1:] == ("[key]",) else place
 
 
-def _message(detail: Any) -> str:  # noqa: ANN401 - ErrorDetails
-    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
-    if detail["loc"][-1:] == ("[key]",):
-        return _key_message(detail)
-    if kind == "missing":
-        return "required property is missing"
+def _message(detail: Any) -> str:
+    kind, value = detail["type"], detail["input"]
+    if detail["loc"][-1:] == ("[key]",) and kind == "string_too_short":
+        return "the property name must not be empty"
     if kind == "literal_error":
-        return _choice_message(value, context["expected"])
+        return _choice_message(value, detail["ctx"]["expected"])
     if kind in _EXPECTED:
         return f"must be {_EXPECTED[kind]}, not {_shown_kind(value)}"
-    if kind in ("greater_than_equal", "less_than_equal"):
-        bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
-        return f"must be {bound}, not {value}"
-    if kind == "string_pattern_mismatch":
-        return f"{_pattern_message(context['pattern'])}, not {quoted(value)}"
-    if kind in ("string_too_short", "too_short"):
-        return "must not be empty"
-    if kind == "json_invalid":
-        return f"invalid JSON: {context['error']}"
-    if kind == "oci_rule":
-        return str(context["reason"])
+    if kind in _WORDED:
+        return _WORDED[kind](detail.get("ctx", {}), value)
     return printable(str(detail["msg"]))
+
+
+_WORDED: Mapping[str, Callable[[dict[str, Any], Any], str]] = {
+    "missing": lambda _context, _value: "required property is missing",
+    "greater_than_equal": lambda context, value: f"must be at least {context['ge']}, not {_shown_kind(value)}",
+    "less_than_equal": lambda context, value: f"must be at most {context['le']}, not {_shown_kind(value)}",
+    "string_pattern_mismatch": lambda context, value: f"{_pattern_message(context['pattern'])}, not {quoted(value)}",
+    "string_too_short": lambda _context, _value: "must not be empty",
+    "too_short": lambda _context, _value: "must not be empty",
+    "json_invalid": lambda context, _value: f"invalid JSON: {context['error']}",
+    "oci_rule": lambda context, _value: str(context["reason"]),
+}
 
 
 def _pattern_message(pattern: str) -> str:
     return TWINS[pattern][1] if pattern in TWINS else _UNTWINNED.get(pattern, f"must match {pattern}")
-
-
-def _key_message(detail: Any) -> str:  # noqa: ANN401 - ErrorDetails
-    if detail["type"] == "literal_error":
-        return _choice_message(detail["input"], detail["ctx"]["expected"])
-    return "the property name must not be empty"
 
 
 def _choice_message(value: object, expected: str) -> str:
@@ -139,6 +149,6 @@ def _shown_kind(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, (bool, int, float)):
-        return dumps(value).decode()
+        text = dumps(value).decode()
+        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     return _KINDS.get(type(value), type(value).__name__)
-

@@ -7,11 +7,10 @@ When the extension cannot be found or loaded so, the ordinary import takes over 
 Built-in modules only.
 """
 
-import sys
-
 import _frozen_importlib
 import _frozen_importlib_external
 import _imp
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def _import_ordinarily(recorded_path: str) -> "ModuleType":
     site = recorded_path.rpartition("/")[0].rpartition("/")[0]
     if site and site not in sys.path and recorded_path.endswith(_imp.extension_suffixes()[0]):
         sys.path.append(site)
-    from pydantic_core import _pydantic_core  # noqa: PLC0415 - only when the direct way failed
+    from pydantic_core import _pydantic_core
 
     return _pydantic_core
 

@@ -23,7 +23,7 @@ def _text(model: type[BaseModel]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def _tidied(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _tidied(value: Any) -> Any:
     """Without the titles and null defaults that pydantic adds, and with descriptions on one line.
 
     Only keywords are touched: a property that happens to be called "title" stays.

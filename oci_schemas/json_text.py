@@ -25,17 +25,23 @@ def loads(data: bytes) -> "Any":
     return load_extension(path).from_json(data, allow_inf_nan=False)
 
 
-def dumps(value: object, indent: int = 0) -> bytes:
-    """JSON text in UTF-8 of `value` (dict, list, tuple, str, int, float, bool, None), compact when `indent` is 0.
+def dumps(value: object, indent: str = "") -> bytes:
+    """JSON text in UTF-8 of `value` (dict, list, tuple, str, int, float, bool, None), on one line without `indent`.
 
+    Bytes that are no UTF-8 (lone surrogates, as in file names) become U+FFFD, as in Go.
     Raises: TypeError for any other type, and ValueError for a float that JSON cannot express.
     """
     parts: list[str] = []
-    _write(value, parts, "\n" if indent else "", " " * indent)
-    return "".join(parts).encode("utf-8", "surrogateescape")
+    _write(value, parts, "\n" if indent else "", indent)
+    text = "".join(parts)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
 
 
 def _write(value: object, parts: list[str], newline: str, step: str) -> None:
+    """Append the text of `value`; `newline` is the line break and indentation where it stands."""
     if isinstance(value, str):
         parts.append(quote(value))
     elif value is None or value is True or value is False:
@@ -43,21 +49,29 @@ def _write(value: object, parts: list[str], newline: str, step: str) -> None:
     elif isinstance(value, int):
         parts.append(int.__repr__(value))
     elif isinstance(value, dict):
-        _write_items("{}", [(quote(key) + (": " if step else ":"), item) for key, item in value.items()], parts, newline, step)
+        colon = ": " if step else ":"
+        items = [(quote(key) + colon, item) for key, item in value.items()]
+        _write_items("{}", items, parts, newline, step)
     elif isinstance(value, (list, tuple)):
         _write_items("[]", [("", item) for item in value], parts, newline, step)
-    elif isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):
-            msg = f"JSON cannot express {value}"
-            raise ValueError(msg)
-        parts.append(float.__repr__(value))
     else:
-        msg = f"JSON cannot express a {type(value).__name__}"
-        raise TypeError(msg)
+        parts.append(_float_text(value))
+
+
+def _float_text(value: object) -> str:
+    if not isinstance(value, float):
+        raise TypeError(f"JSON cannot express a {type(value).__name__}")
+    if value - value != 0:  # infinite, or not a number
+        raise ValueError(f"JSON cannot express {value}")
+    return float.__repr__(value)
 
 
 def _write_items(
-    brackets: str, items: "list[tuple[str, Any]]", parts: list[str], newline: str, step: str
+    brackets: str,
+    items: "list[tuple[str, Any]]",
+    parts: list[str],
+    newline: str,
+    step: str,
 ) -> None:
     if not items:
         parts.append(brackets)
@@ -71,11 +85,13 @@ def _write_items(
     parts.append(newline + brackets[1])
 
 
-def quote(text: str) -> str:
-    """`text` as a JSON string."""
+def quote(text: object) -> str:
+    """`text` as a JSON string.
+
+    Raises: TypeError when it is not a string.
+    """
     if not isinstance(text, str):
-        msg = f"JSON cannot express a {type(text).__name__} as a property name"
-        raise TypeError(msg)
+        raise TypeError(f"JSON cannot express a {type(text).__name__} as a property name")
     if '"' not in text and "\\" not in text and text.isprintable():
         return f'"{text}"'
     return '"' + "".join([_escaped(c) for c in text]) + '"'

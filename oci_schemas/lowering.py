@@ -132,7 +132,7 @@ class Lowering:
         return name, {"type": "typed-dict-field", "schema": lowered, "required": required}
 
 
-def _split_patterns(node: Node, trees: dict[int, Any]) -> Any:  # noqa: ANN401 - a tree as `patterns` describes it
+def _split_patterns(node: Node, trees: dict[int, Any]) -> Any:
     """Take the patterns out of `node`; their tree, None when it has none. `trees` remembers shared nodes."""
     if id(node) in trees:
         return trees[id(node)]

@@ -18,6 +18,7 @@ Found = list[Violation]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     Data = dict[str, Any]
@@ -130,7 +131,7 @@ def _check_console_size(process: "Data", at: Pointer, found: Found) -> None:
             found.append(((*at, "consoleSize", name), "must be at most 65535"))
 
 
-def _check_rlimits(rlimits: "list[Data]", at: Pointer, found: Found) -> None:
+def _check_rlimits(rlimits: "Iterable[Data]", at: Pointer, found: Found) -> None:
     """Each type once (config.md#posix-process), soft not above hard (setrlimit(2) gives EINVAL)."""
     seen = set()
     for i, rlimit in enumerate(rlimits):
@@ -160,4 +161,3 @@ def _check_scheduler(scheduler: "Data", at: Pointer, found: Found) -> None:
     for name in ("runtime", "deadline", "period"):
         if scheduler.get(name) and policy != "SCHED_DEADLINE":
             found.append(((*at, name), f"{policy} takes no {name}"))
-

@@ -10,6 +10,7 @@ from oci_schemas.wording import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from oci_schemas.rules import Found, Pointer
@@ -60,7 +61,7 @@ def check_resource_limits(resources: "Data", at: "Pointer", found: "Found") -> N
             found.append(((*at, "unified", name), f"unified resource {quoted(name)} must be a file name (no slashes)"))
 
 
-def _check_namespaces(namespaces: "list[Data]", at: "Pointer", found: "Found") -> None:
+def _check_namespaces(namespaces: "Iterable[Data]", at: "Pointer", found: "Found") -> None:
     seen = set()
     for i, namespace in enumerate(namespaces):
         kind = namespace.get("type")

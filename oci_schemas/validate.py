@@ -37,7 +37,9 @@ class Invalid(Exception):
 
     def __init__(self, violations: "list[tuple[str, str]]") -> None:
         self.violations = violations
-        super().__init__("; ".join([f"{pointer or '/'}: {message}" for pointer, message in violations]))
+        super().__init__(
+            "; ".join([f"{pointer}: {message}" if pointer else message for pointer, message in violations])
+        )
 
 
 def load_config(data: bytes) -> "Config":
@@ -45,7 +47,8 @@ def load_config(data: bytes) -> "Config":
 
     Raises: Invalid.
     """
-    return _load("config", data, rules.check_config)
+    config: Config = _load("config", data, rules.check_config)
+    return config
 
 
 def load_process(data: bytes) -> "Process":
@@ -53,7 +56,8 @@ def load_process(data: bytes) -> "Process":
 
     Raises: Invalid.
     """
-    return _load("process", data, rules.check_process)
+    process: Process = _load("process", data, rules.check_process)
+    return process
 
 
 def load_resources(data: bytes) -> "Resources":
@@ -61,7 +65,8 @@ def load_resources(data: bytes) -> "Resources":
 
     Raises: Invalid.
     """
-    return _load("resources", data, rules.check_resources)
+    resources: Resources = _load("resources", data, rules.check_resources)
+    return resources
 
 
 def load_state(data: bytes) -> "State":
@@ -69,7 +74,8 @@ def load_state(data: bytes) -> "State":
 
     Raises: Invalid.
     """
-    return _load("state", data, rules.check_state)
+    state: State = _load("state", data, rules.check_state)
+    return state
 
 
 def _load(name: str, data: bytes, check: "Check") -> "Any":
@@ -81,17 +87,16 @@ def _load(name: str, data: bytes, check: "Check") -> "Any":
         if _NUL_ESCAPE in data:
             rules.check_text(value, (), found)
 
-    validator = core.SchemaValidator(schema)
     try:
-        value = validator.validate_json(data)
+        value = core.SchemaValidator(schema).validate_json(data)
     except core.ValidationError as error:
-        from oci_schemas.explain import explain_error  # noqa: PLC0415 - cold: only a bad document pays for it
+        from oci_schemas.explain import explain_error  # cold: only a bad document pays for it
 
-        raise Invalid(explain_error(error, data, check_all)) from None
+        raise Invalid(explain_error(error, data, schema, check_all)) from None
     found: rules.Found = []
     check_all(value, found)
     if found:
-        from oci_schemas.explain import format_found  # noqa: PLC0415 - cold
+        from oci_schemas.explain import format_found  # cold
 
         raise Invalid(format_found(found))
     return value
@@ -100,14 +105,14 @@ def _load(name: str, data: bytes, check: "Check") -> "Any":
 def _compiled_schema(name: str) -> "tuple[ModuleType, Any, Any]":
     """pydantic-core's extension, the schema and the pattern tree for it; made from the models when none fits."""
     try:
-        from oci_schemas import _compiled  # noqa: PLC0415 - may not have been built
+        from oci_schemas import _compiled  # may not have been built
 
         core = load_extension(_compiled.EXTENSION)
         if core.__version__ == _compiled.CORE_VERSION:
             return core, _compiled.SCHEMAS[name], _compiled.PATTERNS[name]
-    except ImportError:
-        pass
-    from oci_schemas.build import compile_schemas  # noqa: PLC0415 - cold: imports pydantic and the models
+    except (ImportError, AttributeError, KeyError):
+        pass  # not built, built for another interpreter, or by another version of the build step
+    from oci_schemas.build import compile_schemas  # cold: imports pydantic and the models
 
     schemas, patterns = compile_schemas()
     return load_extension(), schemas[name], patterns[name]
