@@ -89,7 +89,8 @@ $(BUILD)/aarch64 $(BUILD)/x86_64:
 
 PYTHON_SOURCES = $(shell find runtime oci_schemas -name '*.py' -not -name _compiled.py)
 $(BUILD)/lib/postern.pyc: $(PYTHON_SOURCES) $(NATIVE) $(HEADERS) tools/build.py $(wildcard tools/bundle/*.py) pyproject.toml
-	@if [ -e oci_schemas/build.py ]; then $(PY) -m oci_schemas.build; fi
+	@$(PY) -m oci_schemas.build --out $(BUILD)/generated
+	@cmp -s $(BUILD)/generated/_compiled.py oci_schemas/_compiled.py || mv $(BUILD)/generated/_compiled.py oci_schemas/
 	@$(PY) tools/build.py $(BUILD)
 
 # --- tests without root -----------------------------------------------------------------------------------------------

@@ -68,12 +68,12 @@ def write(target: str, text: str) -> None:
     os.replace(temporary, target)
 
 
-def write_bundle(output: str, root: str, sites: list[str], extensions: dict[str, str]) -> None:
-    """Write the bundle `output`; `root`, `sites` and the files of `extensions` may be relative to its directory."""
+def write_bundle(tree: str, output: str, places: tuple[dict[str, str], str, list[str]]) -> None:
+    """Write the bundle of the packages under `tree`; `places` (extensions, root, sites) may be relative to its directory."""
     os.makedirs(os.path.dirname(output), exist_ok=True)
     temporary = f"{output}.{os.getpid()}"
     with open(temporary, "wb") as file:
-        file.write(make.bundle(CHECKOUT, extensions, root, sites))
+        file.write(make.bundle(tree, *places))
     os.replace(temporary, output)
 
 
@@ -97,16 +97,23 @@ def build_in_checkout(build: str) -> None:
     backend = importlib.util.find_spec(BACKEND)
     if backend and backend.origin:
         extensions[BACKEND] = backend.origin
-    write_bundle(
-        os.path.join(library, "postern.pyc"),
-        os.path.relpath(CHECKOUT, library),
-        [path for path in site.getsitepackages() if os.path.isdir(path)],
-        extensions,
-    )
+    sites = [path for path in site.getsitepackages() if os.path.isdir(path)]
+    places = (extensions, os.path.relpath(CHECKOUT, library), sites)
+    write_bundle(CHECKOUT, os.path.join(library, "postern.pyc"), places)
     write(os.path.join(build, "postern.launch"), f"python={interpreter()}\nentry=lib/postern.pyc\n")
     # the interpreter is started with -B: what is not compiled now is compiled again at every cold start
     for package in make.PACKAGES:
         compileall.compile_dir(os.path.join(CHECKOUT, package), quiet=2)
+
+
+def forget_build_environment(compiled: str) -> None:
+    """Empty the recorded path of pydantic-core: nothing installed may load code from where it once was built."""
+    with open(compiled, encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    kept = ["EXTENSION = ''" if line.startswith("EXTENSION = ") else line for line in lines]
+    if kept.count("EXTENSION = ''") != 1:
+        raise SystemExit(f"{compiled} does not record its extension in one line")
+    write(compiled, "\n".join(kept))
 
 
 def build_installed(build: str, target: str, sites: list[str]) -> None:
@@ -119,6 +126,7 @@ def build_installed(build: str, target: str, sites: list[str]) -> None:
         copy = os.path.join(library, os.path.relpath(path, CHECKOUT))
         os.makedirs(os.path.dirname(copy), exist_ok=True)
         replace(path, copy)
+    forget_build_environment(os.path.join(library, "oci_schemas/_compiled.py"))
     for package in make.PACKAGES:
         # code objects name files as they will lie, not as they lie under DESTDIR
         compileall.compile_dir(os.path.join(library, package), quiet=2, stripdir=target)
@@ -127,7 +135,7 @@ def build_installed(build: str, target: str, sites: list[str]) -> None:
         copy = os.path.join(library, extension_file(NATIVE))
         replace(native, copy)
         extensions[NATIVE] = f"lib/{extension_file(NATIVE)}"
-    write_bundle(os.path.join(target, "postern.pyc"), "lib", sites, extensions)
+    write_bundle(library, os.path.join(target, "postern.pyc"), (extensions, "lib", sites))
     write(os.path.join(target, "launch"), f"python={interpreter()}\nentry=postern.pyc\n")
 
 
