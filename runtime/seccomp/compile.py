@@ -4,10 +4,10 @@ Pure: the same section and architecture give the same bytes on every machine.  S
 """
 
 from runtime.errors import FilterError
-from runtime.record import record
 from runtime.seccomp.arches import find_arch
 from runtime.seccomp.lower import Lowering
 from runtime.seccomp.profile import parse_profile
+from runtime.seccomp.program import Filter
 from runtime.seccomp.resolve import BAD_ARCH, resolve_arches
 
 TYPE_CHECKING = False
@@ -16,20 +16,7 @@ if TYPE_CHECKING:
 
 INSTRUCTION_BYTES = 8
 INSTRUCTIONS_MAX = 4096  # BPF_MAXINSNS
-
-
-@record
-class Filter:
-    """What to load: `program` is an array of struct sock_filter in the machine's byte order.
-
-    `flags` holds SECCOMP_FILTER_FLAG_* bits; None means that the section does not say, which stands for SPEC_ALLOW where the
-    kernel knows it.  With `notify` the loader adds NEW_LISTENER.  `warnings` are lines for the log.
-    """
-
-    program: bytes
-    flags: int | None
-    notify: bool
-    warnings: tuple[str, ...]
+__all__ = ["Filter", "compile_profile"]
 
 
 def compile_profile(section: "dict[str, Any]", arch: str) -> Filter:
