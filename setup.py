@@ -11,7 +11,9 @@ import sys
 
 from setuptools import Distribution, setup
 from setuptools.command.build_py import build_py
-from setuptools.command.build_scripts import build_scripts
+
+# after setuptools, which provides distutils where Python no longer does
+from distutils.command.build_scripts import build_scripts  # isort: skip
 
 CHECKOUT = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(CHECKOUT, "build", f"wheel-{sys.version_info[0]}.{sys.version_info[1]}")
@@ -39,7 +41,15 @@ class BuildPackage(build_py):
     def run(self) -> None:
         """Compile the C program and the schemas, then lay out the installation."""
         os.makedirs(BUILD, exist_ok=True)
-        make = ["make", "--no-print-directory", "-C", CHECKOUT, "build-locked", f"PY={sys.executable}", f"BUILD={BUILD}"]
+        make = [
+            "make",
+            "--no-print-directory",
+            "-C",
+            CHECKOUT,
+            "build-locked",
+            f"PY={sys.executable}",
+            f"BUILD={BUILD}",
+        ]
         subprocess.run(make, check=True)
         sys.path.insert(0, CHECKOUT)
         from tools import build
@@ -59,7 +69,7 @@ class BuildProgram(build_scripts):
         os.makedirs(self.build_dir, exist_ok=True)
         target = os.path.join(self.build_dir, "postern")
         shutil.copy(os.path.join(BUILD, "postern"), target)
-        os.chmod(target, 0o755)
+        os.chmod(target, 0o755)  # noqa: S103 - a program that everybody runs
 
 
 setup(distclass=Platform, cmdclass={"build_py": BuildPackage, "build_scripts": BuildProgram})
