@@ -1,0 +1,209 @@
+"""What create, run and plan share: the bundle's config, the caller's options, the plan, and the hand-over to the executor."""
+
+import posix
+
+from oci_schemas.validate import Invalid, load_config
+from runtime.commands.invocation import Invocation, absolute
+from runtime.errors import ConfigError, OciError, SyscallError
+from runtime.host.probe import probe_facts
+from runtime.launch.filter_cache import compiled_filter
+from runtime.launch.report import created_now
+from runtime.launch.spawn import become_executor
+from runtime.plan.encode import encode_plan
+from runtime.plan.options import CreateOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from oci_schemas._types import Config
+    from runtime.host.facts import HostFacts
+    from runtime.plan.launch_plan import LaunchPlan
+    from runtime.seccomp.program import Filter
+
+CONFIG_NAME = "config.json"
+
+
+def reason(error: OSError) -> str:
+    """The errno's words, in lower case as everywhere."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]
+
+
+def read_file(path: str) -> bytes:
+    """All bytes of a file or pipe.  Raises: OSError."""
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOCTTY)
+    try:
+        return read_fd(fd)
+    finally:
+        posix.close(fd)
+
+
+def read_fd(fd: int) -> bytes:
+    """All bytes up to the end of a borrowed descriptor.  Raises: OSError."""
+    parts = []
+    while part := posix.read(fd, 1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def enter_bundle(invocation: Invocation) -> str:
+    """Make the bundle the working directory and return its absolute path.  Raises: SyscallError."""
+    bundle = invocation.text("bundle")
+    if bundle:
+        try:
+            posix.chdir(bundle)
+        except OSError as error:
+            raise SyscallError(f"chdir {bundle}", error.errno or 0, reason(error)) from error
+    return posix.getcwd()
+
+
+def read_config(path: str) -> "Config":
+    """A config that keeps to the specification.  Raises: ConfigError with every violation; OciError when unreadable."""
+    try:
+        data = read_file(path)
+    except FileNotFoundError:
+        raise OciError(f"JSON specification file {path} not found") from None
+    except OSError as error:
+        raise SyscallError(f"open {path}", error.errno or 0, reason(error)) from error
+    try:
+        return load_config(data)
+    except Invalid as invalid:
+        raise ConfigError(CONFIG_NAME, invalid.violations) from None
+
+
+def passed_sockets(environ: dict[bytes, bytes], pid: int) -> tuple[int, str | None]:
+    """Socket activation: how many descriptors were passed to this very process, and their names (sd_listen_fds(3))."""
+    if environ.get(b"LISTEN_PID") != b"%d" % pid:
+        return 0, None
+    count = environ.get(b"LISTEN_FDS", b"")
+    if not count.isdigit() or int(count) == 0:
+        return 0, None
+    names = environ.get(b"LISTEN_FDNAMES")
+    return int(count), names.decode("utf-8", "surrogateescape") if names else None
+
+
+def check_preserved(first: int, count: int, exe_fd: int) -> None:
+    """Every descriptor to be preserved must be open; ours does not count.  Raises: OciError in runc's words."""
+    for index in range(count):
+        fd = first + index
+        try:
+            if fd == exe_fd:
+                raise FileNotFoundError
+            posix.fstat(fd)
+        except OSError:
+            raise OciError(
+                f"unable to stat preserved-fd {index} (of {count}): stat /proc/self/fd/{fd}: no such file or directory"
+            ) from None
+
+
+def check_terminal(wanted: bool, detach: bool, console_socket: str | None) -> None:
+    """A terminal and where its master goes must fit.  Raises: OciError in runc's words."""
+    if detach and wanted and console_socket is None:
+        raise OciError("cannot allocate tty if runc will detach without setting console socket")
+    if console_socket is not None and (not detach or not wanted):
+        raise OciError("cannot use console socket if runc will not detach or allocate tty")
+
+
+def environment_text(name: bytes) -> str | None:
+    """A variable of our own environment; None when unset or empty."""
+    value = posix.environ.get(name)
+    return value.decode("utf-8", "surrogateescape") if value else None
+
+
+def is_rootless(invocation: Invocation, facts: "HostFacts") -> bool:
+    """--rootless, or whether we lack the initial namespace's root."""
+    if invocation.rootless is not None:
+        return invocation.rootless
+    return facts.euid != 0 or not facts.initial_userns
+
+
+def _beside(bundle: str, path: str | None) -> str | None:
+    return absolute(path, bundle) if path else None
+
+
+def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[CreateOptions, "Config", "HostFacts"]:
+    """Read the bundle and check the command line against it; the working directory is the bundle afterwards.
+
+    Raises: OciError.
+    """
+    pid_file, config_file = invocation.text("pid-file"), invocation.text("config")
+    if pid_file:
+        pid_file = absolute(pid_file)
+    if config_file:
+        config_file = absolute(config_file)
+    bundle = enter_bundle(invocation)
+    config = read_config(config_file or CONFIG_NAME)
+    process = config.get("process")
+    detach = mode == "CREATE" or invocation.switch("detach")
+    terminal = bool(process and process.get("terminal"))
+    console_socket = _beside(bundle, invocation.text("console-socket"))
+    check_terminal(terminal, detach, console_socket)
+    listen_fds, listen_names = passed_sockets(posix.environ, posix.getpid())
+    preserve_fds = invocation.count("preserve-fds")
+    check_preserved(3, listen_fds, invocation.exe_fd)
+    check_preserved(3 + listen_fds, preserve_fds, invocation.exe_fd)
+    facts = probe_facts(config, terminal=terminal and not detach)
+    report = invocation.report
+    options = CreateOptions(
+        mode=mode,
+        container_id=container_id,
+        bundle=bundle,
+        root=invocation.root,
+        created=created_now(),
+        detach=invocation.switch("detach"),
+        keep=invocation.switch("keep"),
+        no_subreaper=invocation.switch("no-subreaper"),
+        no_pivot=invocation.switch("no-pivot"),
+        no_new_keyring=invocation.switch("no-new-keyring"),
+        console_socket=console_socket,
+        pidfd_socket=_beside(bundle, invocation.text("pidfd-socket")),
+        pid_file=pid_file,
+        preserve_fds=preserve_fds,
+        listen_fds=listen_fds,
+        listen_fdnames=listen_names,
+        notify_socket=environment_text(b"NOTIFY_SOCKET"),
+        log_path=report.path,
+        log_json=report.as_json,
+        debug=report.debugging,
+        cgroup_manager=invocation.cgroup_manager,
+        rootless=is_rootless(invocation, facts),
+    )
+    return options, config, facts
+
+
+def seccomp_section(config: "Mapping[str, Any]") -> "dict[str, Any] | None":
+    """The config's seccomp section, if any."""
+    linux = config.get("linux")
+    return linux.get("seccomp") if linux else None
+
+
+def make_plan(config: "Config", facts: "HostFacts", options: CreateOptions, compiled: "Filter | None") -> "LaunchPlan":
+    """The plan of a container.  Raises: OciError."""
+    from runtime.plan.compile import compile_create
+
+    return compile_create(config, facts, options, compiled)
+
+
+def launch(invocation: Invocation, mode: str) -> int:
+    """Create (and run) the container that the invocation names; becomes the executor.  Raises: OciError."""
+    container_id = invocation.container_id()
+    options, config, facts = make_options(invocation, mode, container_id)
+    section = seccomp_section(config)
+    compiled = None
+    if section is not None:
+        compiled = compiled_filter(section, facts.machine)
+        for line in compiled.warnings:
+            invocation.report.debug(line)
+    plan = make_plan(config, facts, options, compiled)
+    become_executor(invocation.exe_fd, encode_image(plan))
+    return 1
+
+
+def encode_image(plan: "LaunchPlan") -> bytes:
+    """The plan's bytes.  Raises: ConfigError for what no plan can hold."""
+    try:
+        return encode_plan(plan)
+    except ValueError as error:
+        raise ConfigError(CONFIG_NAME, [("", str(error))]) from None

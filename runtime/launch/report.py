@@ -1,0 +1,103 @@
+"""Errors, warnings and debug lines, to stderr and to the --log file: the one edge where the planner speaks.
+
+As runc does it: with --log the plain line goes to stderr as well as a record to the file; without, a record goes to stderr.  The
+executor's `report.c` writes the same records.  One record is one write(2).
+"""
+
+import posix
+import sys
+from time import gmtime, time, time_ns
+
+from oci_schemas.json_text import quote
+
+LEVELS = ("error", "warning", "info", "debug")
+
+
+def rfc3339(seconds: int, fraction: str = "") -> str:
+    """A time as RFC 3339 in UTC; containerd's shim refuses a whole log when one time does not parse."""
+    year, month, day, hour, minute, second = gmtime(seconds)[:6]
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z"
+
+
+def rfc3339_nano(nanoseconds: int) -> str:
+    """A time with all digits that it has and no trailing zeros, as Go's RFC3339Nano."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return rfc3339(seconds, f".{rest:09}".rstrip("0").rstrip("."))
+
+
+def created_now() -> str:
+    """The moment for a state's `created`."""
+    return rfc3339_nano(time_ns())
+
+
+def _write(fd: int, data: bytes) -> None:
+    while data:
+        data = data[posix.write(fd, data) :]
+
+
+def _write_stderr(line: str) -> None:
+    sys.stdout.flush()
+    try:
+        _write(2, line.encode("utf-8", "surrogateescape"))
+    except OSError:
+        return  # nobody listens: nothing is left to tell it with
+
+
+class Report:
+    """Where lines go; made once the global flags are known."""
+
+    __slots__ = ("as_json", "level", "path", "prefix")
+
+    def __init__(self, path: str | None = None, as_json: bool = False, level: str = "warning") -> None:
+        """`path` is the --log file, `level` the least one of LEVELS that is written."""
+        self.path = path
+        self.as_json = as_json
+        self.level = level
+        self.prefix = ""  # what the error line begins with: "runc create failed: " and the like, set by the verb
+
+    @property
+    def debugging(self) -> bool:
+        """True with --debug."""
+        return self.level == "debug"
+
+    def _record(self, level: str, line: str) -> bytes:
+        now = rfc3339(int(time()))
+        if self.as_json:
+            text = f'{{"level":"{level}","msg":{quote(line)},"time":"{now}"}}\n'
+        else:
+            text = f'time="{now}" level={level} msg={quote(line)}\n'
+        return text.encode("utf-8", "replace")
+
+    def _log(self, level: str, line: str) -> None:
+        record = self._record(level, line)
+        if self.path is None:
+            _write_stderr(record.decode())
+            return
+        try:
+            flags = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_NOCTTY | posix.O_CLOEXEC
+            fd = posix.open(self.path, flags, 0o644)
+            try:
+                _write(fd, record)
+            finally:
+                posix.close(fd)
+        except OSError as error:
+            _write_stderr(f"unable to open the log {self.path}: {error.strerror}\n")
+
+    def _at(self, level: str, line: str) -> None:
+        if LEVELS.index(level) <= LEVELS.index(self.level):
+            self._log(level, line)
+
+    def error(self, line: str) -> None:
+        """The one line that an engine reads, after the verb's prefix."""
+        line = self.prefix + line
+        if self.path is not None:
+            _write_stderr(line + "\n")  # first: podman shows the first line that it knows
+        self._log("error", line)
+
+    def warning(self, line: str) -> None:
+        """Something that does not change what is done."""
+        self._at("warning", line)
+
+    def debug(self, line: str) -> None:
+        """What is being done."""
+        self._at("debug", line)
