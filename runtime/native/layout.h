@@ -14,7 +14,7 @@
 #define PLAN_FIRST_FREE_SLOT 0x10u
 #define PLAN_SLOT_COUNT 0xfau
 #define PLAN_LIST_END 0xffffffffffffffffull
-#define PLAN_DIGEST 0x08037f88u
+#define PLAN_DIGEST 0xfff8983bu
 #define PLAN_MAGIC "POSTERN"
 #define MODE_CREATE 1u
 #define MODE_RUN 2u
@@ -44,6 +44,7 @@
 #define STAGE_POST 9u
 #define STAGE_STOP 10u
 #define STAGE_COUNT 11u
+#define PLAN_FLAGS_KNOWN 0xfffu
 #define SLOT_STATE_DIR 0u
 #define SLOT_CGROUP 1u
 #define SLOT_ROOTFS 2u
@@ -72,6 +73,7 @@
 #define OPF_WARN 0x2000u
 #define OPF_CREATING 0x4000u
 #define OPF_MUST_BE_EMPTY 0x8000u
+#define OPF_KNOWN 0xffffu
 
 struct plan_header {
 	char magic[8];
@@ -279,8 +281,9 @@ enum op_code {
 #define PROPAGATION_dir slot[0]
 #define PROPAGATION_flags n[0]
 #define PROPAGATION_path s[0]
-/* ROOTFS: make the parent mount private, bind the rootfs onto itself, keep its fd */
+/* ROOTFS: give the parent mount this propagation (none: private), bind the rootfs onto itself, keep its fd */
 #define ROOTFS_root slot[0]
+#define ROOTFS_propagation n[0]
 #define ROOTFS_path s[0]
 /* PRIVATE_PROC: fsopen/fsmount a procfs of our own (fallback: the host's /proc, verified) */
 #define PRIVATE_PROC_proc slot[0]
@@ -396,8 +399,9 @@ enum op_code {
 /* KEEP_FDS: fds 3..3+count-1 stay open across execve, all others are closed */
 #define KEEP_FDS_count n[0]
 /* EXECVE: execve the picked executable with argv and env */
-/* NOTIFY_SOCKET: bind notify/notify.sock in the state directory (sd_notify proxy; start forwards) */
+/* NOTIFY_SOCKET: make notify/ in the state directory, tree = its read-only detached mount; run binds notify.sock there and forwards to host_path */
 #define NOTIFY_SOCKET_dir slot[0]
+#define NOTIFY_SOCKET_tree slot[1]
 #define NOTIFY_SOCKET_host_path s[0]
 
 #ifdef PLAN_SHAPES
@@ -429,7 +433,7 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"KEYRING", 2, 0, 0, 0, 0, 1, 1, 0},
 	{"LO_UP", 2, 0, 0, 0, 0, 0, 0, 0},
 	{"PROPAGATION", 2, 1, 0, 0, 1, 1, 0, 0},
-	{"ROOTFS", 2, 1, 1, 1, 0, 1, 1, 0},
+	{"ROOTFS", 2, 1, 1, 1, 1, 1, 1, 0},
 	{"PRIVATE_PROC", 2, 1, 1, 1, 0, 0, 0, 0},
 	{"MOUNT_FS", 2, 3, 0, 2, 7, 7, 1, 4},
 	{"MOUNT_TREE", 2, 3, 3, 0, 0, 1, 1, 0},
@@ -467,8 +471,9 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"FIFO_WAIT", 2, 3, 3, 0, 0, 0, 0, 0},
 	{"KEEP_FDS", 2, 0, 0, 0, 1, 0, 0, 0},
 	{"EXECVE", 2, 0, 0, 0, 0, 0, 0, 5},
-	{"NOTIFY_SOCKET", 2, 1, 1, 0, 0, 1, 1, 0},
+	{"NOTIFY_SOCKET", 1, 3, 3, 2, 0, 1, 1, 0},
 };
+static const uint8_t stage_halves[STAGE_COUNT] = {1, 1, 2, 1, 2, 1, 2, 1, 2, 1, 1};
 #endif
 
 #endif

@@ -41,8 +41,10 @@ def _constants() -> list[str]:
     lines += [f"#define PLAN_{name} {value:#x}u" for name, value in layout.FLAGS.items()]
     lines += [f"#define STAGE_{name} {index}u" for name, index in layout.STAGE_INDEX.items()]
     lines.append(f"#define STAGE_COUNT {len(layout.STAGES)}u")
+    lines.append(f"#define PLAN_FLAGS_KNOWN {sum(layout.FLAGS.values()):#x}u")
     lines += [f"#define SLOT_{name} {value}u" for name, value in layout.SLOTS.items()]
     lines += [f"#define OPF_{name} {value:#x}u" for name, value in layout.OP_FLAGS.items()]
+    lines.append(f"#define OPF_KNOWN {sum(layout.OP_FLAGS.values()):#x}u")
     return lines
 
 
@@ -75,7 +77,9 @@ def layout_header() -> str:
         rows.append(
             f'\t{{"{name}", {halves}, {allowed}, {required}, {outputs}, {numbers_allowed}, {s_allowed}, {s_required}, {_BLOB_KINDS.index(blob)}}},'
         )
-    lines += ["", "#ifdef PLAN_SHAPES", "static const struct op_shape op_shapes[OP_CODE_END] = {", "\t{0, 0, 0, 0, 0, 0, 0, 0, 0},", *rows, "};", "#endif"]
+    lines += ["", "#ifdef PLAN_SHAPES", "static const struct op_shape op_shapes[OP_CODE_END] = {", "\t{0, 0, 0, 0, 0, 0, 0, 0, 0},", *rows, "};"]
+    halves = ", ".join("2" if half == "I" else "1" for _name, half, _text in layout.STAGES)
+    lines += [f"static const uint8_t stage_halves[STAGE_COUNT] = {{{halves}}};", "#endif"]
     return "\n".join([*lines, "", "#endif", ""])
 
 

@@ -162,7 +162,14 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
     "KEYRING": ("I", "", "", "name", "", "join a new session keyring (ENOSYS and EDQUOT warn)"),
     "LO_UP": ("I", "", "", "", "", "set IFF_UP on lo"),
     "PROPAGATION": ("I", "dir?<", "flags", "path?", "", "mount(NULL, path or dir, NULL, flags)"),
-    "ROOTFS": ("I", "root>", "", "path", "", "make the parent mount private, bind the rootfs onto itself, keep its fd"),
+    "ROOTFS": (
+        "I",
+        "root>",
+        "propagation?",
+        "path",
+        "",
+        "give the parent mount this propagation (none: private), bind the rootfs onto itself, keep its fd",
+    ),
     "PRIVATE_PROC": ("I", "proc>", "", "", "", "fsopen/fsmount a procfs of our own (fallback: the host's /proc, verified)"),
     "MOUNT_FS": (
         "I",
@@ -226,7 +233,14 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
     "KEEP_FDS": ("I", "", "count", "", "", "fds 3..3+count-1 stay open across execve, all others are closed"),
     "EXECVE": ("I", "", "", "", "list2", "execve the picked executable with argv and env"),
     # ---- appended later (codes are positions: never reorder)
-    "NOTIFY_SOCKET": ("I", "dir<", "", "host_path", "", "bind notify/notify.sock in the state directory (sd_notify proxy; start forwards)"),
+    "NOTIFY_SOCKET": (
+        "P",
+        "dir< tree>",
+        "",
+        "host_path",
+        "",
+        "make notify/ in the state directory, tree = its read-only detached mount; run binds notify.sock there and forwards to host_path",
+    ),
 }
 OP_CODES = {name: code for code, name in enumerate(OPS, start=1)}
 
