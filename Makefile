@@ -48,6 +48,7 @@ setup: ## install what a build needs and this machine lacks (as root, on Debian)
 	@$(MAKE) --no-print-directory venv
 
 venv: $(if $(filter $(VENV)/%,$(PY)),$(VENV)/.ready) ## make or refresh .venv
+	@:
 
 $(VENV)/.ready: pyproject.toml tools/pins.txt
 	@test -x $(PY) || "$(PYTHON)" -m venv $(VENV)
@@ -62,6 +63,7 @@ build: setup ## build/postern, ready to run from anywhere by its absolute path
 	@flock $(BUILD)/.lock $(MAKE) --no-print-directory build-locked
 
 build-locked: $(BUILD)/postern $(BUILD)/lib/postern.pyc
+	@:
 
 native: $(BUILD)/postern ## the static C program alone
 

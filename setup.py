@@ -30,10 +30,6 @@ class Platform(Distribution):
         """True: BuildPackage has something to do, though it collects no package by itself."""
         return True
 
-    def has_scripts(self) -> bool:
-        """True: BuildProgram has something to do, though no script lies in the source tree."""
-        return True
-
 
 class BuildPackage(build_py):
     """Lays out `postern/` (launch, postern.pyc, lib/) where setuptools collects the package."""
@@ -63,6 +59,10 @@ class BuildPackage(build_py):
 class BuildProgram(build_scripts):
     """Puts the static program where scripts go, as it is: it is no text with a first line to adjust."""
 
+    def get_source_files(self) -> list[str]:
+        """None: the program is built, no script lies in the source tree."""
+        return []
+
     def run(self) -> None:
         """Copy the program that BuildPackage's rules made."""
         self.run_command("build_py")
@@ -72,4 +72,5 @@ class BuildProgram(build_scripts):
         os.chmod(target, 0o755)  # noqa: S103 - a program that everybody runs
 
 
-setup(distclass=Platform, cmdclass={"build_py": BuildPackage, "build_scripts": BuildProgram})
+# the script named here is the one that BuildProgram makes
+setup(scripts=["postern"], distclass=Platform, cmdclass={"build_py": BuildPackage, "build_scripts": BuildProgram})
