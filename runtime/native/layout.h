@@ -14,7 +14,7 @@
 #define PLAN_FIRST_FREE_SLOT 0x10u
 #define PLAN_SLOT_COUNT 0xfau
 #define PLAN_LIST_END 0xffffffffffffffffull
-#define PLAN_DIGEST 0xfff8983bu
+#define PLAN_DIGEST 0x288106d3u
 #define PLAN_MAGIC "POSTERN"
 #define MODE_CREATE 1u
 #define MODE_RUN 2u
@@ -189,6 +189,8 @@ enum op_code {
 	OP_KEEP_FDS = 63,
 	OP_EXECVE = 64,
 	OP_NOTIFY_SOCKET = 65,
+	OP_REMOUNT = 66,
+	OP_WRITE_FIRST = 67,
 	OP_CODE_END
 };
 
@@ -403,6 +405,13 @@ enum op_code {
 #define NOTIFY_SOCKET_dir slot[0]
 #define NOTIFY_SOCKET_tree slot[1]
 #define NOTIFY_SOCKET_host_path s[0]
+/* REMOUNT: on the mount that target in root is: fspick, fsconfig each option, reconfigure (nothing of that for an empty list), then mount_setattr */
+#define REMOUNT_root slot[0]
+#define REMOUNT_set n[0]
+#define REMOUNT_clear n[1]
+#define REMOUNT_target s[0]
+/* WRITE_FIRST: names and values in turn: write the value of the first name that exists in dir; none: ENOENT */
+#define WRITE_FIRST_dir slot[0]
 
 #ifdef PLAN_SHAPES
 static const struct op_shape op_shapes[OP_CODE_END] = {
@@ -472,6 +481,8 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"KEEP_FDS", 2, 0, 0, 0, 1, 0, 0, 0},
 	{"EXECVE", 2, 0, 0, 0, 0, 0, 0, 5},
 	{"NOTIFY_SOCKET", 1, 3, 3, 2, 0, 1, 1, 0},
+	{"REMOUNT", 2, 1, 1, 0, 3, 1, 1, 4},
+	{"WRITE_FIRST", 1, 1, 1, 0, 0, 0, 0, 4},
 };
 static const uint8_t stage_halves[STAGE_COUNT] = {1, 1, 2, 1, 2, 1, 2, 1, 2, 1, 1};
 #endif

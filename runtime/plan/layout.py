@@ -241,6 +241,15 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
         "",
         "make notify/ in the state directory, tree = its read-only detached mount; run binds notify.sock there and forwards to host_path",
     ),
+    "REMOUNT": (
+        "I",
+        "root<",
+        "set clear",
+        "target",
+        "list",
+        "on the mount that target in root is: fspick, fsconfig each option, reconfigure (nothing of that for an empty list), then mount_setattr",
+    ),
+    "WRITE_FIRST": ("P", "dir<", "", "", "list", "names and values in turn: write the value of the first name that exists in dir; none: ENOENT"),
 }
 OP_CODES = {name: code for code, name in enumerate(OPS, start=1)}
 
