@@ -96,7 +96,7 @@ $(BUILD)/lib/postern.pyc: $(PYTHON_SOURCES) $(NATIVE) $(HEADERS) tools/build.py 
 	@$(PY) tools/build.py $(BUILD)
 
 # --- tests without root -----------------------------------------------------------------------------------------------
-.PHONY: test test-pythons property golden coverage fuzz
+.PHONY: test test-pythons property golden coverage
 test: build ## the unit tests, in parallel; T=PATH for some
 	@$(PYTEST) -q -n $(JOBS) $(or $(T),tests)
 
@@ -104,7 +104,7 @@ test-pythons: build ## the unit tests under the oldest and the newest Python of 
 	@tools/test-pythons
 
 property: build ## the property tests, with CI's number of examples
-	@HYPOTHESIS_PROFILE=ci $(PYTEST) -q -n $(JOBS) tests -k property
+	@HYPOTHESIS_PROFILE=ci $(PYTEST) -q -n $(JOBS) $$(grep -l -r -E '^(from|import) hypothesis' --include='test_*.py' tests)
 
 golden: build ## rewrite the golden files; read the diff before you commit it
 	@POSTERN_GOLDEN=rewrite $(PYTEST) -q tests -k golden
