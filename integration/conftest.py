@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from integration.framework.container import Container
 from integration.framework.runtime import Runtime
 
 ROOT = Path(__file__).parents[1]
+BODY_FAILED = pytest.StashKey[bool]()
 VM_CONTROLLERS = {"memory", "cpu", "pids", "io"}
 MARKERS = (
     "only(*runtimes, reason): the test applies to these runtimes alone",
@@ -78,9 +79,7 @@ def cgroup_parent(work: Path) -> Iterator[str]:
     """The cgroup below which this worker's containers live; it must be removable, hence empty, at the end."""
     name = f"/{work.name}"
     yield name
-    directory = hierarchy.CGROUP_MOUNT / name.lstrip("/")
-    if directory.exists():
-        directory.rmdir()
+    leftovers.remove_cgroup(hierarchy.CGROUP_MOUNT / name.lstrip("/"))
 
 
 @pytest.fixture(scope="session")
@@ -91,8 +90,19 @@ def runtime(request: pytest.FixtureRequest, work: Path) -> Runtime:
     return Runtime(Path(request.config.option.runtime).absolute(), root)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember whether the body failed: the final inspection then only cleans, as the failure is reported already."""
+    report = yield
+    if call.when == "call":
+        item.stash[BODY_FAILED] = call.excinfo is not None
+    return report
+
+
 @pytest.fixture
-def make(runtime: Runtime, work: Path, cgroup_parent: str) -> Iterator[Callable[[], Container]]:
+def make(
+    request: pytest.FixtureRequest, runtime: Runtime, work: Path, cgroup_parent: str
+) -> Iterator[Callable[[], Container]]:
     """Makes any number of containers with bundles of their own."""
     made: list[Container] = []
 
@@ -108,10 +118,10 @@ def make(runtime: Runtime, work: Path, cgroup_parent: str) -> Iterator[Callable[
     yield fresh
     try:
         for container in reversed(made):
-            container.close()
+            container.close(inspect=not request.node.stash.get(BODY_FAILED, False))
     finally:
-        leftovers.reap_orphans()
         for container in made:
+            leftovers.scrub(container.id, runtime.root, container.bundle.path, container.cgroup)
             shutil.rmtree(container.bundle.path, ignore_errors=True)
 
 

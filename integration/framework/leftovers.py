@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
-from integration.framework.hierarchy import CGROUP_MOUNT, mounts_under
+from integration.framework.hierarchy import CGROUP_MOUNT, mounts_under, unmount
 
 PATIENCE_S = 3.0
 
@@ -45,6 +46,31 @@ def assert_nothing_left(container_id: str, state_root: Path, bundle: Path, cgrou
             message = f"container {container_id} left behind: " + "; ".join(found)
             raise AssertionError(message)
         time.sleep(0.02)
+
+
+def remove_cgroup(directory: Path) -> None:
+    """Kill what lives in a cgroup, then remove it with everything below; one that is missing is fine."""
+    if not directory.exists():
+        return
+    (directory / "cgroup.kill").write_text("1")
+    deadline = time.monotonic() + PATIENCE_S
+    while "populated 1" in (directory / "cgroup.events").read_text():
+        assert time.monotonic() < deadline, f"{directory} stays populated"
+        reap_orphans()
+        time.sleep(0.01)
+    for below, _, _ in os.walk(directory, topdown=False):
+        Path(below).rmdir()
+
+
+def scrub(container_id: str, state_root: Path, bundle: Path, cgroup: Path) -> None:
+    """Remove whatever a failed test's container left, so that the next test starts from a clean machine."""
+    reap_orphans()
+    if cgroup != CGROUP_MOUNT:
+        remove_cgroup(cgroup)
+    for prefix in (bundle, state_root / container_id):
+        for point in reversed(mounts_under(prefix)):
+            unmount(point)
+    shutil.rmtree(state_root / container_id, ignore_errors=True)
 
 
 def reap_orphans() -> None:

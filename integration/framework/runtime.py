@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import tempfile
@@ -32,6 +33,11 @@ class Result:
         assert self.rc == 0, repr(self)
         return self
 
+    @property
+    def message(self) -> str:
+        """Standard error without the quoting that logrus puts around a message."""
+        return self.err.replace('\\"', '"')
+
     def json(self) -> Any:
         """Standard output as JSON, of a successful call."""
         return json.loads(self.ok().out)
@@ -39,7 +45,7 @@ class Result:
     def refused(self, pattern: str, rc: int = 1) -> Result:
         """This result, asserted to be a failure with the exit code whose standard error matches the regex."""
         assert self.rc == rc, repr(self)
-        assert re.search(pattern, self.err), f"no /{pattern}/ in {self!r}"
+        assert re.search(pattern, self.message), f"no /{pattern}/ in {self!r}"
         assert "Traceback" not in self.err, repr(self)
         return self
 
@@ -111,6 +117,14 @@ def parse_version(text: str) -> tuple[str, tuple[int, ...]]:
     match = re.search(r"^(\S+) version v?(\d+(?:\.\d+)*)", text, re.MULTILINE)
     assert match, f"cannot read a version from {text!r}"
     return match[1], tuple(int(number) for number in match[2].split("."))
+
+
+def next_line(process: subprocess.Popen[bytes], timeout: float = 10) -> str:
+    """The next line of the process's standard output, within the time."""
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], timeout)
+    assert ready, f"no line from {process.args!r} within {timeout} s"
+    return process.stdout.readline().decode()
 
 
 def kill_quietly(pid: int) -> None:
