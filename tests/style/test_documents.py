@@ -7,7 +7,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 SECTIONS = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
 # a path which only one machine or one person has
-MACHINE = re.compile(r"/(work/main|work/shared|tmp/pb|home/[a-z]+/|root/(?!\.)[a-z])")
+MACHINE = re.compile(r"/(work/main|work/shared|tmp/pb|home/[a-z]+/|root/\.)")
 
 
 def anchor(heading: str) -> str:
