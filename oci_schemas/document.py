@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from oci_schemas.rules import Pointer, Violation
+from oci_schemas.rules import Pointer, Violation, check_text
 
 Check = Callable[[Any, Pointer, list[Violation]], None]
 
@@ -32,7 +32,9 @@ class Document(OciObject):
     def obey_rules(self) -> Self:
         """Report every violation that `rules` finds, each at its own place."""
         violations: list[Violation] = []
-        type(self).check(plain(self), (), violations)
+        data = plain(self)
+        type(self).check(data, (), violations)
+        check_text(data, (), violations)
         if violations:
             raise ValidationError.from_exception_data(
                 type(self).__name__,

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from oci_schemas import rules
-from oci_schemas.json_text import dumps, loads
+from oci_schemas.extension import load_extension
+from oci_schemas.json_text import dumps
 from oci_schemas.patterns import TWINS
 from oci_schemas.wording import printable, quoted
 
@@ -36,11 +37,15 @@ def explain_error(error: Any, data: bytes, schema: Mapping[str, Any], check: Che
 
     `schema` is the compiled schema that `data` was validated with.
     """
-    details = error.errors(include_url=False, include_context=True)
-    found: rules.Found = [(_place(detail), _message(detail)) for detail in details]
-    if details[0]["type"] != "json_invalid":
-        found += _broken_rules(loads(data), schema, [place for place, _ in found], check)
+    found = _found_by(error)
+    if not _is_syntax(error):
+        found += _broken_rules(load_extension().from_json(data), schema, [place for place, _ in found], check)
     return format_found(found)
+
+
+def violations_of(error: Any) -> list[tuple[str, str]]:
+    """What a pydantic ValidationError of any model says, in the same form and the same words."""
+    return format_found(_found_by(error))
 
 
 def format_found(found: rules.Found) -> list[tuple[str, str]]:
@@ -98,6 +103,14 @@ class _Sound:
         for step in place:
             steps = (*steps, self._indices[steps][step] if isinstance(step, int) else step)
         return steps
+
+
+def _is_syntax(error: Any) -> bool:
+    return any(detail["type"] == "json_invalid" for detail in error.errors(include_url=False))
+
+
+def _found_by(error: Any) -> rules.Found:
+    return [(_place(detail), _message(detail)) for detail in error.errors(include_url=False)]
 
 
 def _place(detail: Any) -> rules.Pointer:
