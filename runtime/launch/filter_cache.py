@@ -62,7 +62,7 @@ def decode_filter(data: bytes) -> Filter | None:
     """The filter in a cache file's content; None when it is not whole."""
     start = len(MAGIC) + _DIGEST_SIZE + 1
     body = data[start:]
-    if not data.startswith(MAGIC) or len(body) < _BODY.size or data[len(MAGIC) : start - 1] != _sha256(body).encode():
+    if len(body) < _BODY.size or data[:start] != MAGIC + _sha256(body).encode() + b"\n":
         return None
     flags, notify, size = _BODY.unpack_from(body)
     program = body[_BODY.size : _BODY.size + size]
