@@ -13,12 +13,14 @@ import importlib.util
 import os
 import shutil
 import site
+import subprocess
 import sys
 import sysconfig
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, CHECKOUT)
 
+from tools import freeze  # noqa: E402
 from tools.bundle import make  # noqa: E402
 
 NATIVE = "runtime.syscalls._native"
@@ -53,6 +55,52 @@ def build_native(build: str) -> str | None:
     return os.path.join(build, "lib", extension_file(NATIVE))
 
 
+def static_python() -> list[str] | None:
+    """What links the interpreter into a program; None where it does not come as a static library."""
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    library = os.path.join(sysconfig.get_config_var("LIBPL") or "", f"libpython{version}.a")
+    if not os.path.exists(library):
+        return None
+    words = [sysconfig.get_config_var(name) or "" for name in ("LIBS", "MODLIBS", "SYSLIBS")]
+    flags = dict.fromkeys(word for word in " ".join(words).split() if word.startswith("-l"))
+    # extension modules (pydantic-core's) find the interpreter's functions in the program
+    return [
+        library,
+        *flags,
+        "-Wl,--export-dynamic",
+        "-Wl,-O1",
+        "-Wl,-Bsymbolic-functions",
+        "-Wl,--gc-sections",
+        "-no-pie",
+    ]
+
+
+def build_planner(tree: str, output: str, scratch: str, sites: list[str]) -> bool:
+    """Link the planner's own interpreter with every hot module of `tree`; False where the host has nothing to link with."""
+    linked = static_python()
+    if linked is None:
+        return False
+    os.makedirs(scratch, exist_ok=True)
+    write(os.path.join(scratch, "frozen.h"), freeze.frozen_header(tree, sites))
+    source = os.path.join(CHECKOUT, "runtime/native/embed/planner.c")
+    warnings = ["-Wall", "-Wextra", "-Wshadow", "-Werror"]
+    includes = [f"-I{scratch}", f"-isystem{sysconfig.get_path('include')}"]
+    made = f"{output}.{os.getpid()}"
+    os.makedirs(os.path.dirname(output), exist_ok=True)
+    command = ["gcc", "-std=gnu11", "-O2", "-fno-pie", *warnings, *includes, "-o", made, source, *linked, "-s"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        # newer interpreters are installed without objects that their own static library refers to
+        log = os.path.join(scratch, "link.log")
+        write(log, done.stderr)
+        print(
+            f"build: {interpreter()} cannot be linked into the planner ({log}): it is started as a program, 2 ms slower"
+        )
+        return False
+    os.replace(made, output)
+    return True
+
+
 def replace(source: str, target: str) -> None:
     """Copy a file in one step: somebody may be running or mapping the old one."""
     temporary = f"{target}.{os.getpid()}"
@@ -66,6 +114,14 @@ def write(target: str, text: str) -> None:
     with open(temporary, "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(temporary, target)
+
+
+def launch(directory: str, *, planner: bool) -> str:
+    """The text that tells the front what to start; paths are relative to the file that holds it."""
+    lines = [f"python={interpreter()}", f"entry={directory}postern.pyc"]
+    if planner:
+        lines.append(f"planner={directory}planner")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def write_bundle(tree: str, output: str, places: tuple[dict[str, str], str, list[str]]) -> None:
@@ -100,7 +156,8 @@ def build_in_checkout(build: str) -> None:
     sites = [path for path in site.getsitepackages() if os.path.isdir(path)]
     places = (extensions, os.path.relpath(CHECKOUT, library), sites)
     write_bundle(CHECKOUT, os.path.join(library, "postern.pyc"), places)
-    write(os.path.join(build, "postern.launch"), f"python={interpreter()}\nentry=lib/postern.pyc\n")
+    planner = build_planner(CHECKOUT, os.path.join(library, "planner"), os.path.join(build, "embed"), sites)
+    write(os.path.join(build, "postern.launch"), launch("lib/", planner=planner))
     # the interpreter is started with -B: what is not compiled now is compiled again at every cold start
     for package in make.PACKAGES:
         compileall.compile_dir(os.path.join(CHECKOUT, package), quiet=2)
@@ -136,7 +193,8 @@ def build_installed(build: str, target: str, sites: list[str]) -> None:
         replace(native, copy)
         extensions[NATIVE] = f"lib/{extension_file(NATIVE)}"
     write_bundle(library, os.path.join(target, "postern.pyc"), (extensions, "lib", sites))
-    write(os.path.join(target, "launch"), f"python={interpreter()}\nentry=postern.pyc\n")
+    planner = build_planner(library, os.path.join(target, "planner"), os.path.join(build, "embed-installed"), sites)
+    write(os.path.join(target, "launch"), launch("", planner=planner))
 
 
 def main() -> int:
