@@ -90,6 +90,7 @@ int main(int argc, char **argv)
 	int cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (initialize(argc - 4, argv + 4) != 0 || set_path(argv[2]) != 0)
 		leave_to_stock(argc, argv, cwd);
+	PyGC_Disable(); /* what one plan allocates is never garbage */
 	PyObject *arguments = PyList_New(0);
 	for (int i = 4; arguments && i < argc; i++) {
 		PyObject *text = PyUnicode_DecodeUTF8(argv[i], (Py_ssize_t)strlen(argv[i]), "surrogateescape");
