@@ -10,7 +10,6 @@ from typing import Any
 
 from oci_schemas import rules
 from oci_schemas.extension import load_extension
-from oci_schemas.json_text import dumps
 from oci_schemas.patterns import TWINS
 from oci_schemas.wording import printable, quoted
 
@@ -162,6 +161,6 @@ def _shown_kind(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, (bool, int, float)):
-        text = dumps(value).decode()
+        text = str(value).lower()
         return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     return _KINDS.get(type(value), type(value).__name__)
