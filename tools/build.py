@@ -75,7 +75,7 @@ def static_python() -> list[str] | None:
     # extension modules (pydantic-core's) find the interpreter's functions in the program
     return [
         library,
-        *flags,
+        *map(static_library, flags),
         "-Wl,--export-dynamic",
         "-Wl,-O1",
         "-Wl,-Bsymbolic-functions",
