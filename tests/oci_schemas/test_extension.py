@@ -39,7 +39,7 @@ state = validate.load_state(b'{{"ociVersion":"1.3.0","id":"a","status":"stopped"
 same = validate.loads(validate.dumps(config)) == config
 modules = sorted(set(sys.modules) - before)
 import datetime, operator, types
-whole = hasattr(datetime, "sys") and hasattr(operator, "__all__") and hasattr(types, "new_class")
+whole = [module.__name__ for module in (datetime, operator)] == ["datetime", "operator"] and hasattr(types, "new_class")
 print(validate.dumps([config, state["id"], same, whole, modules]).decode())
 """
 _SITE = [entry for entry in sys.path if entry.endswith("-packages")]
