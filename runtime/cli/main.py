@@ -67,7 +67,7 @@ def _command(verb: str) -> "Callable[[Invocation], int]":
 def _program(values: dict[str, Value]) -> int:
     """--version, --help, or nothing at all."""
     if values.get("version") and not values.get("help"):
-        from runtime.cli.version import version_text
+        from runtime.host.version import version_text
 
         sys.stdout.write(version_text())
     else:

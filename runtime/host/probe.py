@@ -136,7 +136,8 @@ def page_size_name(kilobytes: int) -> str:
     return f"{kilobytes}KB"
 
 
-def _probe_hugepages() -> tuple[str, ...]:
+def probe_hugepages() -> tuple[str, ...]:
+    """The huge page sizes of this kernel as cgroup files name them, smallest first."""
     try:
         entries = posix.listdir("/sys/kernel/mm/hugepages")
     except OSError:
@@ -180,6 +181,16 @@ def _section(config: "Mapping[str, Any] | None", *names: str) -> "Any":
     return value
 
 
+def namespace_kinds() -> tuple[str, ...]:
+    """The namespace types that this kernel has, in the specification's words."""
+    names = {"mnt": "mount", "net": "network"}
+    try:
+        entries = posix.listdir("/proc/self/ns")
+    except OSError:
+        return ()
+    return tuple(sorted(names.get(entry, entry) for entry in entries if not entry.endswith("_for_children")))
+
+
 def _probe_terminal() -> tuple[bool, tuple[int, int]]:
     if not posix.isatty(0):
         return False, (0, 0)
@@ -220,7 +231,7 @@ def probe_facts(config: "Mapping[str, Any] | None", terminal: bool | None = None
         cgroup_controllers=controllers,
         own_cgroup=own,
         cgroup_hybrid=hybrid,
-        hugepage_sizes=_probe_hugepages() if whole or _section(linux, "resources", "hugepageLimits") else (),
+        hugepage_sizes=probe_hugepages() if whole or _section(linux, "resources", "hugepageLimits") else (),
         delegate_files=tuple(delegate) or _DELEGATE_FALLBACK,
         lsms=probe_lsms() if whole or label else (),
         seccomp_flags=probe_seccomp_flags(kernel),

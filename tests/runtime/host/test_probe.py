@@ -90,7 +90,7 @@ def test_only_what_a_config_needs_is_read(monkeypatch: pytest.MonkeyPatch) -> No
         return real(path, size)
 
     monkeypatch.setattr(probe, "read_small", noted)
-    for name in ("_probe_hugepages", "probe_lsms", "_tool", "_probe_terminal"):
+    for name in ("probe_hugepages", "probe_lsms", "_tool", "_probe_terminal"):
         monkeypatch.setattr(probe, name, None)
     facts = probe_facts(
         {"process": {"terminal": False, "user": {"uid": 0}}, "linux": {"namespaces": [{"type": "pid"}]}}
@@ -103,7 +103,7 @@ def test_only_what_a_config_needs_is_read(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_a_config_needs_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each section brings its own facts in."""
-    monkeypatch.setattr(probe, "_probe_hugepages", lambda: ("2MB",))
+    monkeypatch.setattr(probe, "probe_hugepages", lambda: ("2MB",))
     monkeypatch.setattr(probe, "probe_lsms", lambda: ("apparmor",))
     monkeypatch.setattr(probe, "_probe_terminal", lambda: (True, (24, 80)))
     facts = probe_facts(

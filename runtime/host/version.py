@@ -1,4 +1,4 @@
-"""What --version prints.  Engines read the first line and the one that begins with `commit:`."""
+"""What this program is: version, commit, and what --version prints.  Engines read the first line and the one that begins with `commit:`."""
 
 import sys
 

@@ -1,0 +1,57 @@
+"""list: every container under the state root."""
+
+import sys
+
+from oci_schemas.json_text import dumps
+from runtime.commands.containers import container_ids, open_container
+from runtime.commands.invocation import Invocation, check_id
+from runtime.commands.table import format_table
+from runtime.errors import LifecycleError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_TITLES = ("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER")
+
+
+def collect(invocation: Invocation) -> "list[dict[str, Any]]":
+    """The state documents of all containers; a broken one is a warning and no more.  Raises: OSError."""
+    found = []
+    for name in container_ids(invocation.root):
+        try:
+            container = open_container(invocation.root, check_id(name))
+            found.append(container.document(container.status()))
+            container.close()
+        except (LifecycleError, OSError) as error:
+            invocation.report.warning(f"skipping {invocation.root}/{name}: {error}")
+    return found
+
+
+def render(documents: "list[dict[str, Any]]", style: str) -> str:
+    """The text for table, json or quiet."""
+    if style == "quiet":
+        return "".join(f"{document['id']}\n" for document in documents)
+    if style == "json":
+        return dumps(documents or None).decode() + "\n"
+    rows = [_TITLES]
+    for document in documents:
+        words = [str(document[title.lower()]) for title in _TITLES]
+        rows.append((words[0], words[1], words[2], words[3], words[4], words[5]))
+    return format_table(list(rows))
+
+
+def list_format(invocation: Invocation) -> str:
+    """--format, table unless given.  Raises: UsageError."""
+    style = invocation.text("format") or "table"
+    if style not in ("table", "json"):
+        raise UsageError(f'invalid format option "{style}": table or json')
+    return style
+
+
+def execute(invocation: Invocation) -> int:
+    """Print the list.  Raises: UsageError, OSError."""
+    style = list_format(invocation)
+    documents = collect(invocation)
+    sys.stdout.write(render(documents, "quiet" if invocation.switch("quiet") else style))
+    return 0

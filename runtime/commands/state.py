@@ -1,0 +1,15 @@
+"""state: a container as JSON.  The front does this by itself where it can read the state file."""
+
+import sys
+
+from oci_schemas.json_text import dumps
+from runtime.commands.containers import open_container
+from runtime.commands.invocation import Invocation
+
+
+def execute(invocation: Invocation) -> int:
+    """Print the state, two-space indented.  Raises: OciError."""
+    container = open_container(invocation.root, invocation.container_id())
+    sys.stdout.write(dumps(container.document(container.status()), "  ").decode() + "\n")
+    container.close()
+    return 0
