@@ -19,19 +19,28 @@ if TYPE_CHECKING:
 _NAME = "pydantic_core._pydantic_core"
 
 
-def load_extension(recorded_path: str = "") -> "ModuleType":
-    """The module `pydantic_core._pydantic_core`; `recorded_path` is where the build saw it.
+def load_extension() -> "ModuleType":
+    """The module `pydantic_core._pydantic_core`, from where the build saw it or from the interpreter's path.
 
     Raises: ImportError when pydantic-core is not installed for this interpreter.
     """
     loaded = sys.modules.get(_NAME)
     if loaded is not None:
         return loaded
+    recorded_path = _recorded_path()
     for path in _candidates(recorded_path):
         module = _load_from(path)
         if module is not None:
             return module
     return _import_ordinarily(recorded_path)
+
+
+def _recorded_path() -> str:
+    try:
+        from oci_schemas._compiled import EXTENSION  # may not have been built
+    except ImportError:
+        return ""
+    return EXTENSION
 
 
 def _candidates(recorded_path: str) -> list[str]:

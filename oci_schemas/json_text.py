@@ -18,11 +18,7 @@ def loads(data: bytes) -> "Any":
 
     Raises: ValueError for anything that is not exactly one JSON value.
     """
-    try:
-        path = __import__("oci_schemas._compiled", None, None, ("EXTENSION",)).EXTENSION
-    except ImportError:
-        path = ""
-    return load_extension(path).from_json(data, allow_inf_nan=False)
+    return load_extension().from_json(data, allow_inf_nan=False)
 
 
 def dumps(value: object, indent: str = "") -> bytes:

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
     Check = Callable[[dict[str, Any], rules.Pointer, rules.Found], None]
 
+    _compiled: ModuleType | None
+else:
+    try:
+        from oci_schemas import _compiled
+    except ImportError:  # not built
+        _compiled = None
+
 __all__ = ["Invalid", "dumps", "load_config", "load_process", "load_resources", "load_state", "loads"]
 
 _NUL_ESCAPE = b"\\u0000"  # JSON has no other way to write a NUL character
@@ -104,15 +111,10 @@ def _load(name: str, data: bytes, check: "Check") -> "Any":
 
 def _compiled_schema(name: str) -> "tuple[ModuleType, Any, Any]":
     """pydantic-core's extension, the schema and the pattern tree for it; made from the models when none fits."""
-    try:
-        from oci_schemas import _compiled  # may not have been built
-
-        core = load_extension(_compiled.EXTENSION)
-        if core.__version__ == _compiled.CORE_VERSION:
-            return core, _compiled.SCHEMAS[name], _compiled.PATTERNS[name]
-    except (ImportError, AttributeError, KeyError):
-        pass  # not built, built for another interpreter, or by another version of the build step
+    core = load_extension()
+    if _compiled is not None and core.__version__ == _compiled.CORE_VERSION:
+        return core, _compiled.SCHEMAS[name], _compiled.PATTERNS[name]
     from oci_schemas.build import compile_schemas  # cold: imports pydantic and the models
 
     schemas, patterns = compile_schemas()
-    return load_extension(), schemas[name], patterns[name]
+    return core, schemas[name], patterns[name]

@@ -50,7 +50,11 @@ def _run(tmp_path: Path, site: list[str], **recorded: str) -> Any:
     lines = build.compiled_source().splitlines()
     for name, value in recorded.items():
         lines = [f"{name} = {value!r}" if line.startswith(f"{name} = ") else line for line in lines]
-    (tmp_path / "_compiled.py").write_text("\n".join(lines), encoding="utf-8")
+    return _run_with(tmp_path, site, "\n".join(lines))
+
+
+def _run_with(tmp_path: Path, site: list[str], compiled: str) -> Any:
+    (tmp_path / "_compiled.py").write_text(compiled, encoding="utf-8")
     data = json.dumps(CONFIG).encode()
     program = _PROGRAM.format(checkout=str(_CHECKOUT), site=site, compiled=str(tmp_path), data=data)
     command = [sys.executable, "-I", "-S", "-B", "-c", program]
@@ -81,3 +85,9 @@ def test_an_extension_that_does_not_load_is_imported_ordinarily(tmp_path: Path) 
     config, *_, modules = _run(tmp_path, _SITE, EXTENSION=str(broken))
     assert config == CONFIG
     assert "pydantic_core._pydantic_core" in modules
+
+
+def test_nothing_compiled_is_no_reason_to_fail(tmp_path: Path) -> None:
+    """A checkout that was never built loads documents through the models."""
+    config, *_ = _run_with(tmp_path, _SITE, "raise ImportError")
+    assert config == CONFIG

@@ -1,7 +1,7 @@
 """The hot loader: what it accepts, what it returns, what it refuses and how it says so."""
 
 import json
-import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -234,10 +234,9 @@ def test_the_hot_loader_falls_back_to_the_models(monkeypatch: pytest.MonkeyPatch
     """Nothing compiled, or compiled for another pydantic-core: the same data and the same violations."""
     good, bad = as_json(CONFIG), as_json({**CONFIG, "hostname": 5, "root": {}})
     compiled = load_hot("config", good), load_hot("config", bad)
-    monkeypatch.setattr("oci_schemas._compiled.CORE_VERSION", "0.0.0")
+    monkeypatch.setattr("oci_schemas.validate._compiled", SimpleNamespace(CORE_VERSION="0.0.0"))
     assert (load_hot("config", good), load_hot("config", bad)) == compiled
-    monkeypatch.undo()
-    monkeypatch.setitem(sys.modules, "oci_schemas._compiled", None)
+    monkeypatch.setattr("oci_schemas.validate._compiled", None)
     assert (load_hot("config", good), load_hot("config", bad)) == compiled
 
 
