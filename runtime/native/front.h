@@ -20,6 +20,7 @@ struct front {
 	const char *id;     /* start, state, kill, delete */
 	const char *signal; /* kill; NULL when not given */
 	bool all, force;    /* kill --all, delete --force */
+	bool planned;       /* hidden --planned: Python has done its part and calls back for ours */
 };
 
 /* Take argv apart; false in front->understood is not an error, it is for Python. front_args.c */
@@ -47,7 +48,7 @@ int container_open(const struct front *front, struct container_state *state, int
 int fail_find(const struct front *front, int error); /* report what container_find returned */
 
 /* Does the state hold what only Python can undo, or paths that are no plain text? */
-bool container_needs_python(const struct container_state *state);
+bool container_needs_python(const struct front *front, const struct container_state *state);
 
 /* A pidfd of the container's init, verified by start time; -ESRCH when it has ended, or -errno. */
 int container_pidfd(const struct container_state *state);

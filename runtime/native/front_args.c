@@ -191,18 +191,21 @@ static bool parse_globals(struct front *front, int *at)
 
 static bool parse_verb(struct front *front, int at)
 {
-	static const struct flag no_flags[] = {{0}};
-	const struct flag kill_flags[] = {{"all", "a", NULL, &front->all}, {0}};
-	const struct flag delete_flags[] = {{"force", "f", NULL, &front->force}, {0}};
+	static const struct flag state_flags[] = {{0}};
+	const struct flag start_flags[] = {{"planned", NULL, NULL, &front->planned}, {0}};
+	const struct flag kill_flags[] = {{"all", "a", NULL, &front->all}, start_flags[0], {0}};
+	const struct flag delete_flags[] = {{"force", "f", NULL, &front->force}, start_flags[0], {0}};
 	const char *words[2] = {NULL, NULL};
 	int count = 1;
-	const struct flag *flags = no_flags;
+	const struct flag *flags = state_flags;
 	if (strcmp(front->verb, "kill") == 0) {
 		flags = kill_flags;
 		count = 2;
 	} else if (strcmp(front->verb, "delete") == 0) {
 		flags = delete_flags;
-	} else if (strcmp(front->verb, "start") != 0 && strcmp(front->verb, "state") != 0) {
+	} else if (strcmp(front->verb, "start") == 0) {
+		flags = start_flags;
+	} else if (strcmp(front->verb, "state") != 0) {
 		return false;
 	}
 	if (take_words(flags, front, at + 1, words, &count) < 0 || count == 0)

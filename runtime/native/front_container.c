@@ -90,11 +90,11 @@ int container_open(const struct front *front, struct container_state *state, int
 	return error ? fail_find(front, error) : 0;
 }
 
-bool container_needs_python(const struct container_state *state)
+bool container_needs_python(const struct front *front, const struct container_state *state)
 {
 	char path[PATH_MAX];
-	return state->needs_python || !raw_path(state->cgroup_mount, path, sizeof(path)) ||
-	       !raw_path(state->cgroup_path, path, sizeof(path));
+	return !front->planned && (state->needs_python || !raw_path(state->cgroup_mount, path, sizeof(path)) ||
+				   !raw_path(state->cgroup_path, path, sizeof(path)));
 }
 
 int container_pidfd(const struct container_state *state)

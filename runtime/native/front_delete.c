@@ -37,7 +37,7 @@ int front_delete(struct front *front)
 	int found = container_find(front, &state, &dir_fd, true);
 	if (found)
 		return delete_missing(front, dir_fd, found);
-	if (container_needs_python(&state) || raw_equals(state.cgroup_manager, "systemd"))
+	if (container_needs_python(front, &state) || (!front->planned && raw_equals(state.cgroup_manager, "systemd")))
 		return HAND_OVER;
 	enum status status = state_status(dir_fd, &state);
 	if (!front->force && status != STATUS_STOPPED && status != STATUS_CREATED)

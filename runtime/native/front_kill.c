@@ -49,7 +49,7 @@ int front_kill(struct front *front)
 	static struct container_state state;
 	SCOPED_FD(dir_fd) = -1;
 	int code = container_open(front, &state, &dir_fd);
-	if (code || container_needs_python(&state))
+	if (code || container_needs_python(front, &state))
 		return code ? code : HAND_OVER;
 	int signal = front->signal && *front->signal ? parse_signal(front->signal) : SIGTERM;
 	if (signal < 0)

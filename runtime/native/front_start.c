@@ -81,7 +81,7 @@ int front_start(struct front *front)
 	static struct container_state state;
 	SCOPED_FD(dir_fd) = -1;
 	int code = container_open(front, &state, &dir_fd);
-	if (code || container_needs_python(&state))
+	if (code || container_needs_python(front, &state))
 		return code ? code : HAND_OVER;
 	SCOPED_FD(pidfd) = state.creating ? -ESRCH : container_pidfd(&state);
 	if (pidfd < 0 && pidfd != -ESRCH)

@@ -1,7 +1,8 @@
 /* From the front to Python: PYTHON -I -S -B ENTRY EXE_FD ARGS...
  *
- * PYTHON and ENTRY come from a small file that the build wrote beside the program. EXE_FD is what the planner executes as the
- * executor: a sealed copy of this program, so that nothing a container can reach is a file of the host (CVE-2019-5736). */
+ * PYTHON and ENTRY come from a small file that the build wrote beside the program. EXE_FD is a descriptor of this program. For
+ * create, run and exec it is what the planner executes as the executor, and so a sealed copy: nothing that a container can reach
+ * is a file of the host (CVE-2019-5736). */
 #include "front.h"
 
 #include <linux/errno.h>
@@ -182,6 +183,13 @@ static int protected_program(void)
 	return tree_fd < 0 ? exe_fd : tree_fd;
 }
 
+/* For verbs that start no process in a container: Python may call this program again for what is done in C. */
+static int this_program(void)
+{
+	SCOPED_FD(exe_fd) = (int)SYS(openat, AT_FDCWD, EXE, O_RDONLY | O_CLOEXEC);
+	return exe_fd < 0 ? exe_fd : inherited(exe_fd);
+}
+
 /* No Python half: one question can be answered nevertheless. */
 static int fail_launch(const struct front *front, int error)
 {
@@ -208,14 +216,10 @@ static int become_python(const struct front *front)
 	if (error)
 		return fail_launch(front, error);
 	struct text text = text_in(number, sizeof(number));
-	if (needs_executor(front)) {
-		int exe_fd = protected_program();
-		if (exe_fd < 0)
-			return fail_errno("cannot make a protected copy of the program", exe_fd);
-		text_add_number(&text, exe_fd);
-	} else {
-		text_add(&text, "-");
-	}
+	int exe_fd = needs_executor(front) ? protected_program() : this_program();
+	if (exe_fd < 0)
+		return fail_errno("cannot make a protected copy of the program", exe_fd);
+	text_add_number(&text, exe_fd);
 	const char *const before[ARGS_BEFORE] = {launch.python_path, "-I", "-S", "-B", launch.entry_path, number};
 	const char **arguments = new_arguments(ARGS_BEFORE + (size_t)front->argc + 1);
 	if (!arguments)

@@ -29,7 +29,7 @@
 
 #include "text.h"
 
-#define STATE_MAX 65536 /* bytes of state.json that C reads; larger ones go to Python */
+#define STATE_MAX (1 << 20) /* bytes of state.json that C reads; more than annotations can be */
 #define ID_MAX 1024
 
 struct raw {
