@@ -1,0 +1,39 @@
+# What the cffi module offers; `_build.py` has the C declarations.
+
+from collections.abc import Callable
+from typing import Any  # noqa: TID253 - a stub is never imported
+
+class _Ffi:
+    NULL: Any
+    def new(self, kind: str, initial: Any = ...) -> Any: ...
+    def buffer(self, data: Any, size: int = ...) -> Any: ...
+    def from_buffer(self, kind: str, data: Any) -> Any: ...
+    def string(self, data: Any) -> bytes: ...
+    def memmove(self, to: Any, source: Any, size: int) -> None: ...
+
+class _Lib:
+    STATE_MAX: int
+    ID_MAX: int
+    id_is_valid: Callable[[bytes], bool]
+    state_parse: Callable[[Any, int], int]
+    state_read: Callable[[int, Any], int]
+    state_status: Callable[[int, Any], int]
+    process_start_time: Callable[[int], int]
+    parse_signal: Callable[[bytes], int]
+    cgroup_open: Callable[[bytes, bytes], int]
+    cgroup_create: Callable[[bytes, bytes, bytes, Any], int]
+    cgroup_is_populated: Callable[[int], int]
+    cgroup_is_frozen: Callable[[int], int]
+    cgroup_kill: Callable[[int], int]
+    cgroup_signal: Callable[[int, int], int]
+    cgroup_remove: Callable[[bytes, bytes, int], int]
+    text_in: Callable[[Any, int], Any]
+    text_add_json: Callable[[Any, bytes], None]
+    text_add_number: Callable[[Any, int], None]
+    parse_number: Callable[[bytes, int, Any], bool]
+    errno_text: Callable[[int], Any]
+    plan_check: Callable[[Any, int, Any, Any], int]
+    probe_filter: Callable[[bytes, int, int, Any, Any], int]
+
+ffi: _Ffi
+lib: _Lib
