@@ -42,9 +42,9 @@ class Result:
         """Standard output as JSON, of a successful call."""
         return json.loads(self.ok().out)
 
-    def refused(self, pattern: str, rc: int = 1) -> Result:
-        """This result, asserted to be a failure with the exit code whose standard error matches the regex."""
-        assert self.rc == rc, repr(self)
+    def refused(self, pattern: str, *rcs: int) -> Result:
+        """This result, asserted to be a failure with one of the exit codes (1) whose error matches the regex."""
+        assert self.rc in (rcs or (1,)), repr(self)
         assert re.search(pattern, self.message), f"no /{pattern}/ in {self!r}"
         assert "Traceback" not in self.err, repr(self)
         return self

@@ -141,7 +141,7 @@ def test_bad_process_file(running: Container, content: str, pattern: str) -> Non
     """A broken process file is refused in runc's words and changes nothing."""
     path = running.bundle.path / "bad.json"
     path.write_text(content)
-    running.call("exec", "--process", str(path), running.id).refused(pattern, rc=EXEC_FAILED)
+    running.call("exec", "--process", str(path), running.id).refused(pattern, EXEC_FAILED)
     assert running.status() == "running"
 
 
@@ -157,7 +157,7 @@ def test_bad_process_file(running: Container, content: str, pattern: str) -> Non
 @CRUN_RC
 def test_not_executable(running: Container, argv0: str, pattern: str) -> None:
     """The four ways a program cannot be found have runc's words, and exec ends with 255."""
-    running.exec(argv0).refused(pattern, rc=EXEC_FAILED)
+    running.exec(argv0).refused(pattern, EXEC_FAILED)
     assert running.status() == "running"
 
 
@@ -213,13 +213,13 @@ def test_stopped_container_cannot_be_entered(container: Container) -> None:
     container.create()
     container.start()
     container.wait_for("stopped")
-    container.exec("/bin/true").refused("cannot exec in a stopped container", rc=EXEC_FAILED)
+    container.exec("/bin/true").refused("cannot exec in a stopped container", EXEC_FAILED)
 
 
 @CRUN_RC
 def test_missing_program_words(running: Container) -> None:
     """No program given: an error, not a shell."""
-    running.call("exec", running.id).refused("args (cannot|must not) be empty", rc=EXEC_FAILED)
+    running.call("exec", running.id).refused("args (cannot|must not) be empty", EXEC_FAILED)
 
 
 def test_descriptors(running: Container) -> None:

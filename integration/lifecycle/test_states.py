@@ -59,7 +59,7 @@ def test_later_config_edits_have_no_effect(container: Container) -> None:
 def test_unknown_container(container: Container, verb: str, words: tuple[str, ...]) -> None:
     """Every verb refuses an ID it does not know, in the words containerd looks for."""
     rc = 255 if verb == "exec" and container.runtime.flavour != "crun" else 1
-    container.call(verb, container.id, *words).refused(container.says(MISSING, CRUN_MISSING), rc=rc)
+    container.call(verb, container.id, *words).refused(container.says(MISSING, CRUN_MISSING), rc)
 
 
 def test_delete_force_of_unknown_succeeds(container: Container) -> None:
