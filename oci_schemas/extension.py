@@ -37,10 +37,10 @@ def load_extension() -> "ModuleType":
 
 def _recorded_path() -> str:
     try:
-        from oci_schemas._compiled import EXTENSION  # may not have been built
-    except ImportError:
+        from oci_schemas._compiled import EXTENSION  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:  # not built
         return ""
-    return EXTENSION
+    return str(EXTENSION)
 
 
 def _candidates(recorded_path: str) -> list[str]:

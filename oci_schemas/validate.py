@@ -38,8 +38,7 @@ _NUL_ESCAPE = b"\\u0000"  # JSON has no other way to write a NUL character
 class Invalid(Exception):
     """A document breaks its specification.
 
-    `violations` is a list of (JSON pointer, message), in document order as far as one is known; the pointer of the
-    whole document is "". `str()` gives all of them on one line.
+    `violations` is a list of (JSON pointer, message), sorted by place; the pointer of the whole document is "". `str()` gives all of them on one line.
     """
 
     def __init__(self, violations: "list[tuple[str, str]]") -> None:

@@ -100,9 +100,11 @@ def _mutated(draw: st.DrawFn) -> tuple[str, Any]:
     for _ in range(draw(st.integers(0, 3))):
         place = draw(st.sampled_from(_places(name)))
         try:
-            old = value_at(document, place)
+            parent, old = value_at(document, place[:-1]), value_at(document, place)
         except (KeyError, IndexError, TypeError):
             continue  # an earlier change took it away
+        if isinstance(parent, str):
+            continue  # or put a text there, whose characters are no places
         change = draw(st.sampled_from(["replace", "remove", "repeat", "null"]))
         if change == "remove":
             document = without(document, place)
@@ -155,6 +157,13 @@ def test_damaged_text(name: str, data: st.DataObject) -> None:
         end = data.draw(st.integers(start, min(start + 40, len(text))))
         text[start:end] = data.draw(st.one_of(st.binary(max_size=4), st.just(bytes(text[start:end]) * 2)))
     _same(name, bytes(text))
+
+
+@given(_mutated(), _mutated())
+def test_repeated_properties(first: tuple[str, Any], second: tuple[str, Any]) -> None:
+    """Two documents' properties in one object: both ways read the same one of each name."""
+    name = first[0]
+    _same(name, as_json(first[1])[:-1] + b"," + as_json(second[1])[1:])
 
 
 @given(_ANYTHING)
