@@ -7,8 +7,10 @@ The reader (`runtime/native/reader.c`) refuses whatever this module could not ha
 from _struct import Struct, pack
 
 from runtime.plan._digest import LAYOUT_DIGEST
-from runtime.plan.launch_plan import LaunchPlan, Op
+from runtime.plan._shapes import SHAPES
+from runtime.plan.launch_plan import Blob, LaunchPlan
 from runtime.plan.layout import (
+    FLAGS,
     HEADER,
     HEADER_SIZE,
     LAYOUT_VERSION,
@@ -19,36 +21,45 @@ from runtime.plan.layout import (
     MODES,
     NO_SLOT,
     NO_STRING,
-    OP_CODES,
     OP_SIZE,
-    OPS,
     STAGES,
 )
 
 _HEADER = Struct("<" + "".join(code for _name, code, _text in HEADER) + f"{len(STAGES)}I")
 # code, flags, 4 slots, what, stage | 4 numbers | 4 strings | blob offset, blob length | 8 bytes of zero
-_OP = Struct("<HH4BII4Q4III8x")
+_pack_op = Struct("<HH4BII4Q4III8x").pack
+# the middle of an op record: 0-3 slots, 4 what, 5 stage, 6-9 numbers, 10-13 strings (see generate.py)
+_EMPTY_ROW = [NO_SLOT] * 4 + [0] * 6 + [NO_STRING] * 4
+_FIRST_NUMBER, _FIRST_STRING = 6, 10
 _U64 = (1 << 64) - 1
+_FLAGS_KNOWN = sum(FLAGS.values())
 
 
 class _Pool:
     """The string and blob pool while it grows; equal strings are stored once."""
 
+    __slots__ = ("data", "seen")
+
     def __init__(self) -> None:
         self.data = bytearray(8)
         self.seen: dict[str, int] = {}
 
-    def string(self, text: str | None) -> int:
-        if text is None:
-            return NO_STRING
+    def string(self, text: str) -> int:
         offset = self.seen.get(text)
         if offset is None:
-            raw = text.encode("utf-8", "surrogateescape")
-            if b"\0" in raw:
+            data = self.data
+            offset = self.seen[text] = len(data)
+            try:
+                data += text.encode()
+            except UnicodeEncodeError:
+                data += text.encode("utf-8", "surrogateescape")  # a path with bytes that are no UTF-8
+            if data.find(b"\0", offset) >= 0:
                 raise ValueError(f"string with a NUL byte: {text!r}")
-            offset = self.seen[text] = len(self.data)
-            self.data += raw + b"\0"
+            data.append(0)
         return offset
+
+    def optional(self, text: str | None) -> int:
+        return NO_STRING if text is None else self.string(text)
 
     def blob(self, raw: bytes) -> int:
         self.data += bytes(-len(self.data) % 8)
@@ -56,58 +67,78 @@ class _Pool:
         self.data += raw
         return offset
 
-    def blob_of(self, op: Op) -> bytes:
-        kind, value = OPS[op.name][4], op.blob
-        if not kind:
-            if value is not None:
-                raise ValueError(f"{op.name} takes no blob")
-            return b""
-        if kind == "bytes":
-            return bytes(value or b"")  # type: ignore[arg-type]
-        if kind in ("u32", "u64"):
-            numbers: tuple[int, ...] = value or ()  # type: ignore[assignment]
-            return pack(f"<{len(numbers)}{'I' if kind == 'u32' else 'Q'}", *numbers)
-        lists: tuple[tuple[str, ...], ...] = (value or (),) if kind == "list" else value  # type: ignore[assignment]
-        words: list[int] = []
-        for strings in lists:
-            words += [self.string(text) for text in strings]
-            words.append(LIST_END)
-        words += [LIST_END] * op.spare
-        return pack(f"<{len(words)}Q", *words)
+
+def _blob_bytes(pool: _Pool, kind: str, value: Blob, spare: int) -> bytes:
+    if kind == "bytes":
+        return bytes(value or b"")  # type: ignore[arg-type]
+    if kind in ("u32", "u64"):
+        numbers: tuple[int, ...] = value or ()  # type: ignore[assignment]
+        return pack(f"<{len(numbers)}{'I' if kind == 'u32' else 'Q'}", *numbers)
+    lists: tuple[tuple[str, ...], ...] = (value or (),) if kind == "list" else value  # type: ignore[assignment]
+    words: list[int] = []
+    for strings in lists:
+        words += [pool.string(text) for text in strings]
+        words.append(LIST_END)
+    words += [LIST_END] * spare
+    return pack(f"<{len(words)}Q", *words)
+
+
+def _encode_ops(plan: LaunchPlan, pool: _Pool) -> tuple[list[bytes], list[int]]:
+    """The op records, and for each stage the index after its last one.
+
+    Raises: TypeError when an op's places are not those of its row in `layout.OPS` (a programming error).
+    """
+    records: list[bytes] = []
+    ends: list[int] = []
+    string, stages = pool.string, plan.stages
+    for stage, (stage_name, _half, _text) in enumerate(STAGES):
+        for name, what, flags, places, blob, spare in stages.get(stage_name, ()):
+            code, missing, kind, rows = SHAPES[name]
+            row: list[int] = _EMPTY_ROW[:]
+            row[4] = string(what)
+            row[5] = stage
+            for place, value in places.items():
+                if value is None:
+                    continue
+                index = rows.get(place)
+                if index is None:
+                    raise TypeError(f"{name} has no {place}")
+                missing &= ~(1 << index)
+                if index >= _FIRST_STRING:
+                    row[index] = string(value)  # type: ignore[arg-type]
+                elif index >= _FIRST_NUMBER:
+                    row[index] = value & _U64  # type: ignore[operator]
+                else:
+                    row[index] = value  # type: ignore[assignment]
+            if missing or (blob is not None and not kind):
+                raise TypeError(f"{name}: a place is missing or it takes no blob: {places}")
+            raw = _blob_bytes(pool, kind, blob, spare) if kind else b""
+            records.append(_pack_op(code, flags, *row, pool.blob(raw) if raw else 0, len(raw)))
+        ends.append(len(records))
+    return records, ends
 
 
 def encode_plan(plan: LaunchPlan) -> bytes:
     """Encode a plan.  Raises: ValueError for what no config may contain (NUL bytes, too many operations)."""
     pool = _Pool()
-    records: list[bytes] = []
-    ends: list[int] = []
-    for index, (stage, _half, _text) in enumerate(STAGES):
-        for op in plan.stages.get(stage, ()):
-            raw = pool.blob_of(op)
-            offset = pool.blob(raw) if raw else 0
-            slots = op.slots + (NO_SLOT,) * (4 - len(op.slots))
-            numbers = tuple(number & _U64 for number in op.numbers) + (0,) * (4 - len(op.numbers))
-            strings = tuple(pool.string(text) for text in op.strings) + (NO_STRING,) * (4 - len(op.strings))
-            records.append(
-                _OP.pack(OP_CODES[op.name], op.flags, *slots, pool.string(op.what), index, *numbers, *strings, offset, len(raw))
-            )
-        ends.append(len(records))
+    records, ends = _encode_ops(plan, pool)
     if len(records) > MAX_OPS:
-        raise ValueError(f"plan has {len(records)} operations, at most {MAX_OPS} are possible")
+        raise ValueError(f"the plan has {len(records)} operations, at most {MAX_OPS} are possible")
     texts = (plan.container_id, plan.root, plan.error_prefix, plan.log_path, plan.cgroup_mount, plan.cgroup_path)
-    refs = [pool.string(text) for text in (*texts, plan.state_head, plan.state_tail)]
+    refs = [pool.optional(text) for text in (*texts, plan.state_head, plan.state_tail)]
     pool.data += bytes(8 - len(pool.data) % 8)
     pool_offset = HEADER_SIZE + OP_SIZE * len(records)
     size = pool_offset + len(pool.data)
     if size > MAX_IMAGE:
-        raise ValueError(f"plan image would be {size} bytes, at most {MAX_IMAGE} are possible")
-    mode = MODES.index(plan.mode) + 1
+        raise ValueError(f"the plan would be {size} bytes, at most {MAX_IMAGE} are possible")
+    if plan.flags & ~_FLAGS_KNOWN:
+        raise TypeError(f"unknown plan flags {plan.flags:#x}")
     header = _HEADER.pack(
         MAGIC,
         LAYOUT_VERSION,
         LAYOUT_DIGEST,
         size,
-        mode,
+        MODES.index(plan.mode) + 1,
         plan.flags,
         len(records),
         pool_offset,

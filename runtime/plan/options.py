@@ -29,6 +29,7 @@ class CreateOptions:
     debug: bool = False
     cgroup_manager: str = "cgroupfs"  # "cgroupfs" | "systemd" | "disabled"
     rootless: bool = False
+    config_json: bytes = b""  # config.json as it was read, saved for exec; empty: the planner writes it anew
 
 
 @record
@@ -49,3 +50,6 @@ class ExecOptions:
     log_json: bool = False
     debug: bool = False
     rootless: bool = False
+    bundle: str = ""  # for the state that a seccomp agent gets
+    cgroup_mount: str | None = None  # the container's cgroup as its state says; None when it has none
+    cgroup_path: str | None = None

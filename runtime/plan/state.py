@@ -1,0 +1,73 @@
+"""What is remembered about a container: state.json, the OCI state that hooks and agents get, and the files beside it.
+
+state.json has one key a line in the order of `runtime/native/state_file.h`, because the front reads it without a JSON
+parser; the executor fills in phase, pid and start time between the two halves made here.
+Source: runtime.md#state.
+"""
+
+from oci_schemas.json_text import dumps, quote
+from runtime.plan.draft import STATE, Draft
+from runtime.plan.launch_plan import op
+from runtime.plan.rootfs import root_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.plan.options import CreateOptions, ExecOptions
+
+SPEC_VERSION = "1.3.0"
+CONFIG_NAME = "config.json"
+_STATE_FORMAT = 1
+
+
+def oci_state(draft: Draft, options: "CreateOptions | ExecOptions") -> tuple[str, str]:
+    """The OCI state before the status word and after the pid."""
+    head = f'{{"ociVersion":"{SPEC_VERSION}","id":"{options.container_id}","status":"'
+    annotations = draft.config.get("annotations")
+    tail = f',"annotations":{dumps(annotations).decode()}}}' if annotations else "}"
+    return head, f',"bundle":{quote(options.bundle)}{tail}'
+
+
+def saved_state(draft: Draft, options: "CreateOptions", hooks: bool) -> tuple[str, str]:
+    """state.json before the phase and after the start time."""
+    head = f'{{\n"posternState": {_STATE_FORMAT},\n"ociVersion": {quote(draft.config["ociVersion"])},\n"id": "{options.container_id}",\n"phase": "'
+    rows = (
+        ("bundle", quote(options.bundle)),
+        ("rootfs", quote(root_path(draft))),
+        ("created", quote(options.created)),
+        ("owner", quote(draft.facts.owner)),
+        ("annotations", dumps(draft.config.get("annotations") or {}).decode()),
+        ("cgroupMount", quote((draft.facts.cgroup_mount or "") if draft.cgroup_path is not None else "")),
+        ("cgroupPath", quote(draft.cgroup_path or "")),
+        ("cgroupManager", quote(options.cgroup_manager)),
+        ("ownPidNamespace", _flag("pid" in draft.new)),
+        ("terminal", _flag(bool(draft.process.get("terminal")))),
+        ("hooks", _flag(hooks)),
+        ("needsPython", _flag(False)),
+        ("rootless", _flag(options.rootless)),
+    )
+    tail = "".join([f',\n"{key}": {value}' for key, value in rows])
+    return head, tail + "\n}\n"
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def open_state(draft: Draft, options: "CreateOptions", state: tuple[str, str]) -> None:
+    """HOST, first of all: the state directory with what `delete --force` needs, and the config for exec."""
+    head, tail = state
+    what = "unable to save the container's state"
+    draft.host.append(
+        op("STATE_DIR", "unable to make the state directory", dir=STATE, root=options.root, id=options.container_id)
+    )
+    draft.host.append(op("SAVE_STATE", what, "CREATING", dir=STATE, head=head, tail=tail))
+    saved = options.config_json or dumps(draft.config)
+    draft.host.append(
+        op("SAVE_FILE", f"unable to save {CONFIG_NAME}", dir=STATE, mode=0o600, name=CONFIG_NAME, blob=saved)
+    )
+
+
+def save_final_state(draft: Draft, state: tuple[str, str]) -> None:
+    """COMMIT, first of all: the state with init's pid and start time."""
+    head, tail = state
+    draft.commit.append(op("SAVE_STATE", "unable to save the container's state", dir=STATE, head=head, tail=tail))
