@@ -126,6 +126,9 @@ _RESTORE = (
 """
 )
 
+# not for people: how Python calls the front back
+_PLANNED = "--planned  \n"
+
 _SPEC = """
 --bundle=DIR -b  directory to write into (default: the current directory)
 --file=FILE -f  write FILE in place of config.json
@@ -148,7 +151,7 @@ VERBS: dict[str, tuple[str, str, int, int | None, str, bool]] = {
         "ID",
         1,
         1,
-        "--force -f  kill it first when it still runs; a missing one is no error\n" + _REGEX,
+        "--force -f  kill it first when it still runs; a missing one is no error\n" + _REGEX + _PLANNED,
         False,
     ),
     "events": (
@@ -166,7 +169,7 @@ VERBS: dict[str, tuple[str, str, int, int | None, str, bool]] = {
         "ID [SIGNAL]",
         1,
         2,
-        "--all -a  send it to every process of the container\n" + _REGEX,
+        "--all -a  send it to every process of the container\n" + _REGEX + _PLANNED,
         True,
     ),
     "list": ("list containers", "", 0, 0, _LISTING + "--quiet -q  print IDs only\n", False),
@@ -191,7 +194,7 @@ VERBS: dict[str, tuple[str, str, int, int | None, str, bool]] = {
         _SPEC,
         False,
     ),
-    "start": ("start the process of a created container", "ID", 1, 1, "", False),
+    "start": ("start the process of a created container", "ID", 1, 1, _PLANNED, False),
     "state": ("show the state of a container", "ID", 1, 1, "", False),
     "update": ("change a container's resource limits", "ID", 1, 1, _UPDATE, False),
     "checkpoint": ("checkpoint a container (not built yet: refused)", "ID", 1, 1, _CRIU, False),

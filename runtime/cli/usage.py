@@ -8,6 +8,8 @@ _COLUMN = 34
 def _flag_lines(lines: str) -> str:
     shown: list[str] = []
     for flag in dict.fromkeys(flags_of(lines).values()):
+        if not flag.text:
+            continue
         names = ", ".join(f"-{name}" if len(name) == 1 else f"--{name}" for name in flag.names)
         value = f" {flag.placeholder}" if flag.placeholder else ""
         head = f"   {names}{value}"

@@ -6,10 +6,11 @@ from time import sleep
 
 from oci_schemas.json_text import dumps
 from runtime.commands.container_stats import container_stats, flat_keyed
-from runtime.commands.containers import Container, open_container, read_at
+from runtime.commands.containers import Container, find_for, read_at
 from runtime.commands.invocation import Invocation
-from runtime.errors import ContainerNotRunning, UsageError
+from runtime.errors import UsageError
 from runtime.host.probe import probe_hugepages
+from runtime.state.store import is_alive
 
 _UNITS = (("ms", 0.001), ("us", 0.000001), ("ns", 0.000000001), ("h", 3600.0), ("m", 60.0), ("s", 1.0))
 _STEP_S = 0.5
@@ -38,7 +39,7 @@ def parse_interval(text: str) -> float:
 
 
 def _line(container: Container, kind: str, data: object) -> None:
-    event = {"type": kind, "id": container.id, **({} if data is None else {"data": data})}
+    event = {"type": kind, "id": container.state.container_id, **({} if data is None else {"data": data})}
     sys.stdout.write(dumps(event).decode() + "\n")
     sys.stdout.flush()
 
@@ -61,7 +62,7 @@ def _oom_kills(fd: int) -> int:
 def _follow(container: Container, fd: int, interval: float) -> None:
     """Lines until the container stops: statistics at each interval, an oom event as soon as a process was killed."""
     left, kills = interval, _oom_kills(fd)
-    while container.status() != "stopped":
+    while is_alive(container.state):
         step = min(_STEP_S, left)
         sleep(step)
         left -= step
@@ -75,11 +76,9 @@ def _follow(container: Container, fd: int, interval: float) -> None:
 
 
 def execute(invocation: Invocation) -> int:
-    """Print the events.  Raises: UsageError, ContainerNotRunning, CgroupError."""
+    """Print the events.  Raises: OciError."""
     interval = parse_interval(invocation.text("interval") or "5s")
-    container = open_container(invocation.root, invocation.container_id())
-    if container.status() == "stopped":
-        raise ContainerNotRunning
+    container = find_for(invocation)
     fd = container.open_cgroup()
     if invocation.switch("stats"):
         _show_stats(container, fd)

@@ -9,6 +9,7 @@ from runtime.host.probe import probe_facts
 from runtime.launch.filter_cache import compiled_filter
 from runtime.launch.report import created_now
 from runtime.launch.spawn import become_executor
+from runtime.plan.compile import compile_create
 from runtime.plan.encode import encode_plan
 from runtime.plan.options import CreateOptions
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from oci_schemas._types import Config
     from runtime.host.facts import HostFacts
     from runtime.plan.launch_plan import LaunchPlan
-    from runtime.seccomp.program import Filter
 
 CONFIG_NAME = "config.json"
 
@@ -59,14 +59,18 @@ def enter_bundle(invocation: Invocation) -> str:
     return posix.getcwd()
 
 
-def read_config(path: str) -> "Config":
-    """A config that keeps to the specification.  Raises: ConfigError with every violation; OciError when unreadable."""
+def read_config(path: str) -> bytes:
+    """The bytes of a config.  Raises: OciError in runc's words when there is none, SyscallError."""
     try:
-        data = read_file(path)
+        return read_file(path)
     except FileNotFoundError:
         raise OciError(f"JSON specification file {path} not found") from None
     except OSError as error:
         raise SyscallError(f"open {path}", error.errno or 0, reason(error)) from error
+
+
+def check_config(data: bytes) -> "Config":
+    """The content of a config that keeps to the specification.  Raises: ConfigError with every violation."""
     try:
         return load_config(data)
     except Invalid as invalid:
@@ -98,14 +102,6 @@ def check_preserved(first: int, count: int, exe_fd: int) -> None:
             ) from None
 
 
-def check_terminal(wanted: bool, detach: bool, console_socket: str | None) -> None:
-    """A terminal and where its master goes must fit.  Raises: OciError in runc's words."""
-    if detach and wanted and console_socket is None:
-        raise OciError("cannot allocate tty if runc will detach without setting console socket")
-    if console_socket is not None and (not detach or not wanted):
-        raise OciError("cannot use console socket if runc will not detach or allocate tty")
-
-
 def environment_text(name: bytes) -> str | None:
     """A variable of our own environment; None when unset or empty."""
     value = posix.environ.get(name)
@@ -134,12 +130,11 @@ def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[
     if config_file:
         config_file = absolute(config_file)
     bundle = enter_bundle(invocation)
-    config = read_config(config_file or CONFIG_NAME)
+    data = read_config(config_file or CONFIG_NAME)
+    config = check_config(data)
     process = config.get("process")
     detach = mode == "CREATE" or invocation.switch("detach")
     terminal = bool(process and process.get("terminal"))
-    console_socket = _beside(bundle, invocation.text("console-socket"))
-    check_terminal(terminal, detach, console_socket)
     listen_fds, listen_names = passed_sockets(posix.environ, posix.getpid())
     preserve_fds = invocation.count("preserve-fds")
     check_preserved(3, listen_fds, invocation.exe_fd)
@@ -157,7 +152,7 @@ def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[
         no_subreaper=invocation.switch("no-subreaper"),
         no_pivot=invocation.switch("no-pivot"),
         no_new_keyring=invocation.switch("no-new-keyring"),
-        console_socket=console_socket,
+        console_socket=_beside(bundle, invocation.text("console-socket")),
         pidfd_socket=_beside(bundle, invocation.text("pidfd-socket")),
         pid_file=pid_file,
         preserve_fds=preserve_fds,
@@ -169,6 +164,7 @@ def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[
         debug=report.debugging,
         cgroup_manager=invocation.cgroup_manager,
         rootless=is_rootless(invocation, facts),
+        config_json=data,
     )
     return options, config, facts
 
@@ -179,24 +175,18 @@ def seccomp_section(config: "Mapping[str, Any]") -> "dict[str, Any] | None":
     return linux.get("seccomp") if linux else None
 
 
-def make_plan(config: "Config", facts: "HostFacts", options: CreateOptions, compiled: "Filter | None") -> "LaunchPlan":
-    """The plan of a container.  Raises: OciError."""
-    from runtime.plan.compile import compile_create
-
-    return compile_create(config, facts, options, compiled)
-
-
 def launch(invocation: Invocation, mode: str) -> int:
     """Create (and run) the container that the invocation names; becomes the executor.  Raises: OciError."""
     container_id = invocation.container_id()
     options, config, facts = make_options(invocation, mode, container_id)
     section = seccomp_section(config)
-    compiled = None
-    if section is not None:
-        compiled = compiled_filter(section, facts.machine)
-        for line in compiled.warnings:
-            invocation.report.debug(line)
-    plan = make_plan(config, facts, options, compiled)
+    compiled = compiled_filter(section, facts.machine) if section is not None else None
+    warnings: list[str] = []
+    plan = compile_create(config, options, facts, compiled, warnings)
+    for line in warnings:
+        invocation.report.warning(line)
+    for line in compiled.warnings if compiled is not None else ():
+        invocation.report.debug(line)
     become_executor(invocation.exe_fd, encode_image(plan))
     return 1
 

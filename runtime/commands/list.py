@@ -1,31 +1,18 @@
-"""list: every container under the state root."""
+"""list: every container under the state root; a broken one is a warning and no more."""
 
 import sys
 
 from oci_schemas.json_text import dumps
-from runtime.commands.containers import container_ids, open_container
-from runtime.commands.invocation import Invocation, check_id
+from runtime.commands.invocation import Invocation
 from runtime.commands.table import format_table
-from runtime.errors import LifecycleError, UsageError
+from runtime.errors import UsageError
+from runtime.state.store import list_containers, state_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 _TITLES = ("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER")
-
-
-def collect(invocation: Invocation) -> "list[dict[str, Any]]":
-    """The state documents of all containers; a broken one is a warning and no more.  Raises: OSError."""
-    found = []
-    for name in container_ids(invocation.root):
-        try:
-            container = open_container(invocation.root, check_id(name))
-            found.append(container.document(container.status()))
-            container.close()
-        except (LifecycleError, OSError) as error:
-            invocation.report.warning(f"skipping {invocation.root}/{name}: {error}")
-    return found
 
 
 def render(documents: "list[dict[str, Any]]", style: str) -> str:
@@ -50,8 +37,9 @@ def list_format(invocation: Invocation) -> str:
 
 
 def execute(invocation: Invocation) -> int:
-    """Print the list.  Raises: UsageError, OSError."""
+    """Print the list.  Raises: UsageError, SyscallError."""
     style = list_format(invocation)
-    documents = collect(invocation)
+    found = list_containers(invocation.root, invocation.report.warning)
+    documents = [state_document(state, status) for state, status in found]
     sys.stdout.write(render(documents, "quiet" if invocation.switch("quiet") else style))
     return 0

@@ -4,7 +4,7 @@ import posix
 import sys
 
 from oci_schemas.json_text import dumps
-from runtime.commands.containers import Container, open_container, read_at
+from runtime.commands.containers import Container, read_at
 from runtime.commands.invocation import Invocation
 from runtime.commands.launching import read_fd, reason
 from runtime.commands.list import list_format
@@ -37,7 +37,7 @@ def cgroup_pids(dir_fd: int, depth: int = _DEEPEST) -> list[int]:
 
 def container_pids(container: Container) -> list[int]:
     """Every process of a container; none when it has stopped.  Raises: CgroupError, SyscallError."""
-    if container.status() == "stopped":
+    if container.status == "stopped":
         return []
     fd = container.open_cgroup()
     try:
@@ -80,7 +80,7 @@ def _find_ps() -> str:
 def execute(invocation: Invocation) -> int:
     """Print pids as JSON, or the host's ps cut down to them.  Raises: OciError."""
     style = list_format(invocation)
-    container = open_container(invocation.root, invocation.container_id())
+    container = Container(invocation.root, invocation.container_id())
     pids = container_pids(container)
     container.close()
     if style == "json":

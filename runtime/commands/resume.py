@@ -1,16 +1,13 @@
 """resume: let all processes of a paused container go on."""
 
-from runtime.commands.containers import open_container
+from runtime.commands.containers import find_for
 from runtime.commands.freezing import set_frozen
 from runtime.commands.invocation import Invocation
-from runtime.errors import LifecycleError
 
 
 def execute(invocation: Invocation) -> int:
-    """Thaw the container's cgroup.  Raises: LifecycleError in runc's words, CgroupError."""
-    container = open_container(invocation.root, invocation.container_id())
-    if container.status() != "paused":
-        raise LifecycleError("container not paused")
+    """Thaw the container's cgroup.  Raises: OciError."""
+    container = find_for(invocation)
     set_frozen(container, frozen=False)
     container.close()
     return 0

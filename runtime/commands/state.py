@@ -3,13 +3,13 @@
 import sys
 
 from oci_schemas.json_text import dumps
-from runtime.commands.containers import open_container
+from runtime.commands.containers import Container
 from runtime.commands.invocation import Invocation
 
 
 def execute(invocation: Invocation) -> int:
     """Print the state, two-space indented.  Raises: OciError."""
-    container = open_container(invocation.root, invocation.container_id())
-    sys.stdout.write(dumps(container.document(container.status()), "  ").decode() + "\n")
+    container = Container(invocation.root, invocation.container_id())
+    sys.stdout.write(dumps(container.document(), "  ").decode() + "\n")
     container.close()
     return 0

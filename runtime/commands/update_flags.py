@@ -50,7 +50,7 @@ def parse_bytes(flag: str, text: str) -> int:
     whole, point, fraction = number.partition(".")
     if not (whole.isascii() and whole.isdigit()) or (point and not (fraction.isascii() and fraction.isdigit())):
         raise UsageError(f'invalid value for {flag}: invalid size: "{text}"')
-    value = (int(whole + fraction) << _SCALE[suffix]) // 10 ** len(fraction)
+    value = (int(whole + fraction) << _SCALE[suffix]) // int("1" + "0" * len(fraction))
     if value > _I64_MAX:
         raise UsageError(f'invalid value for {flag}: invalid size: "{text}"')
     return value
