@@ -1,0 +1,248 @@
+/* Inside the executor: what its two halves share.  See docs/init.md for the order of things. */
+#ifndef POSTERN_EXECUTOR_INT_H
+#define POSTERN_EXECUTOR_INT_H
+
+#include "executor.h"
+
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/openat2.h>
+
+#define PATH_BUFFER 4096
+#define FRAME_TEXT 1000
+
+/* For large buffers on hot paths: the build zeroes every other local variable. */
+#define UNINITIALIZED __attribute__((uninitialized))
+
+/* How an error line is put together; see report_failure in undo.c. */
+enum detail {
+	DETAIL_ERRNO,  /* what: strerror */
+	DETAIL_REASON, /* what: text */
+	DETAIL_WHOLE,  /* text, without "error during container init" */
+	DETAIL_BARE,   /* text after the first part of the prefix ("runc create failed: ") */
+};
+
+enum frame_kind {
+	FRAME_GO = 1,   /* parent to init: go on */
+	FRAME_BORN,     /* init to parent, after an intermediate: its credentials name its pid */
+	FRAME_REACHED,  /* init to parent: `stage` is done, init waits */
+	FRAME_WARNING,  /* init to parent: op failed, init goes on */
+	FRAME_ERROR,    /* init to parent: op failed, init exits */
+	FRAME_PTY,      /* init to parent: carries the pty's master */
+	FRAME_LISTENER, /* init to parent: a seccomp listener will appear in init as fd `value` */
+};
+
+/* The one frame of the one channel; text is sent only as long as it is. */
+struct frame {
+	uint32_t kind, stage, op;
+	int32_t error;
+	uint32_t detail;
+	int32_t value;
+	char text[FRAME_TEXT];
+};
+#define FRAME_HEAD (offsetof(struct frame, text))
+
+struct run {
+	struct plan plan;
+	char **envp;
+	uint32_t stage;
+	int sync; /* this half's end of the socket pair */
+	int slot[PLAN_SLOT_COUNT];
+	uint32_t kept_fds; /* 3..3+kept_fds-1 belong to the container */
+	bool in_init, through; /* through: cloned by an intermediate */
+	/* parent half */
+	int init_pid, init_pidfd, listener, parked_pipe;
+	uint64_t init_start_time;
+	int wait_status;
+	bool init_reaped, state_made, cgroup_made, listener_sent;
+	/* init half */
+	const char *executable;
+	char home[256];
+	/* what the failing op wants said */
+	enum detail detail;
+	struct text reason;
+	char reason_buffer[FRAME_TEXT];
+};
+
+static inline const char *plan_string(const struct run *run, uint32_t offset)
+{
+	return offset == PLAN_NO_STRING ? NULL : run->plan.pool + offset;
+}
+
+static inline const void *plan_blob(const struct run *run, const struct plan_op *op)
+{
+	return run->plan.pool + op->blob;
+}
+
+/* A list blob became an array of strings, NULL behind each list. */
+static inline char **plan_list(const struct run *run, const struct plan_op *op)
+{
+	return (char **)(void *)(run->plan.pool + op->blob);
+}
+
+static inline bool plan_flag(const struct run *run, uint32_t flag)
+{
+	return run->plan.header->flags & flag;
+}
+
+static inline uint32_t stage_begin(const struct run *run, uint32_t stage)
+{
+	return stage ? run->plan.header->stage_end[stage - 1] : 0;
+}
+
+static inline bool stage_is_empty(const struct run *run, uint32_t stage)
+{
+	return stage_begin(run, stage) == run->plan.header->stage_end[stage];
+}
+
+/* plan_find: the first op of this code in the stage, or NULL. executor.c */
+const struct plan_op *plan_find(const struct run *run, uint32_t stage, uint32_t code);
+
+/* ---- dispatch.c: apply the ops of a stage. 0, or -errno with *failed at the op. */
+int run_stage(struct run *run, uint32_t stage, const struct plan_op **failed);
+int fail_with(struct run *run, enum detail detail, int error); /* remembers the detail, returns -error */
+struct text *start_reason(struct run *run);                      /* an empty text for the reason */
+
+/* ---- sync.c */
+int sync_pair(int ends[2]);
+int sync_send(struct run *run, const struct frame *frame, int fd); /* fd -1: none; 0 or -errno */
+int sync_receive(struct run *run, struct frame *frame, int *fd, int *pid); /* 1, 0 at the end, -errno; fd, pid may be NULL */
+int send_fd(int socket, const char *name, int fd); /* name as payload, fd by SCM_RIGHTS */
+int send_parts_with_fd(int socket, const char *const *texts, size_t count, int fd); /* at most 8 texts, one after the other */
+int connect_unix(const char *path); /* fd of a stream socket or -errno */
+
+/* ---- clone.c */
+bool setns_is_deferred(const struct run *run); /* a SETNS of stage HOST that the intermediate does */
+int start_init(struct run *run); /* 0 in the parent; never returns in init */
+int run_program(char *const *argv, char *const *envp); /* fork, exec, wait: exit status word or -errno */
+
+/* ---- init.c */
+__attribute__((noreturn)) void init_half(struct run *run);
+__attribute__((noreturn)) void leave_init(struct run *run, const struct plan_op *op, int error);
+void warn_from_op(struct run *run, const struct plan_op *op, int error);
+void reset_signals(void);
+int become_root(void);
+
+/* ---- undo.c */
+void report_failure(struct run *run, const struct frame *failure); /* ends init when it was an init stage's */
+void report_op_warning(struct run *run, const struct frame *warning);
+void reap_init(struct run *run); /* SIGKILL, unless it has ended, and wait */
+int init_died(struct run *run);  /* reports it, -ECANCELED */
+void undo(struct run *run);
+int end_of_run(struct run *run, int code); /* after a foreground container's init has ended: code */
+int failure_code(const struct run *run);
+const char *cause_of_death(const struct run *run);
+
+/* ---- wait.c, console.c */
+int signals_open(void); /* blocks every signal: a signalfd */
+int wait_foreground(struct run *run, int signals); /* exit code of the process */
+struct tty_proxy {
+	int master;        /* -1: no terminal to copy */
+	bool raw, input;   /* raw: the caller's terminal has to be restored; input: stdin has not ended */
+	uint32_t saved[16]; /* its struct termios */
+	size_t pending, done; /* input that the pty has not taken yet */
+	char buffer[1024];
+};
+void tty_open(struct tty_proxy *tty, int master);
+void tty_resize(const struct tty_proxy *tty);
+void tty_input(struct tty_proxy *tty);
+bool tty_output(struct tty_proxy *tty); /* false: the pty has no other side any more */
+void tty_close(struct tty_proxy *tty); /* copies what is left, restores the caller's terminal */
+
+/* ---- hooks.c */
+int op_hook(struct run *run, const struct plan_op *op);
+
+/* ---- in_root.c: paths below a root descriptor, which the container may have filled with symlinks */
+int in_root_open(int root, const char *path, uint64_t flags, uint64_t resolve); /* O_PATH|O_CLOEXEC are added when flags is 0 */
+int in_root_make_dirs(int root, const char *path, uint32_t mode); /* mkdir -p; O_PATH fd of the last */
+int in_root_parent(int root, const char *path, const char **name); /* O_PATH fd of the parent, made when missing */
+int in_root_target(int root, const char *path, bool directory); /* O_PATH fd, made when missing */
+
+/* ---- procfs.c */
+bool is_procfs(int fd);
+int procfs_write(int proc, const char *prefix, const char *path, const char *value);
+int write_proc_file(int pid, const char *name, const char *value); /* the host's /proc/PID/name */
+int procfs_read_self(int proc, const char *name, char *buffer, size_t size);
+
+/* ---- mounting */
+int attach_copy(int tree, int target); /* move_mount of a clone */
+int mount_refused(struct run *run, int fs, int error); /* the error with the words of a file system context */
+long set_option(int fs, const char *option); /* fsconfig of "key=value" or "flag" */
+int tree_attach(int tree, int target); /* move_mount by descriptors */
+int mount_propagation(int fd, uint64_t flags); /* MS_SHARED | MS_REC ... on the mount of fd */
+
+/* the ops, one function each; named in dispatch.c */
+#define OP_FUNCTION(name) int name(struct run *run, const struct plan_op *op)
+OP_FUNCTION(op_state_dir);
+OP_FUNCTION(op_save_state);
+OP_FUNCTION(op_save_file);
+OP_FUNCTION(op_pid_file);
+OP_FUNCTION(op_fifo);
+OP_FUNCTION(op_notify_socket);
+OP_FUNCTION(op_cgroup_create);
+OP_FUNCTION(op_cgroup_owner);
+OP_FUNCTION(op_write_at);
+OP_FUNCTION(op_bpf_device);
+OP_FUNCTION(op_open_ns);
+OP_FUNCTION(op_setns);
+OP_FUNCTION(op_unshare);
+OP_FUNCTION(op_timens);
+OP_FUNCTION(op_userns_fd);
+OP_FUNCTION(op_id_maps);
+OP_FUNCTION(op_open_path);
+OP_FUNCTION(op_open_tree);
+OP_FUNCTION(op_open_device);
+OP_FUNCTION(op_connect);
+OP_FUNCTION(op_pidfd_open);
+OP_FUNCTION(op_oom_score);
+OP_FUNCTION(op_rlimit);
+OP_FUNCTION(op_affinity);
+OP_FUNCTION(op_keyring);
+OP_FUNCTION(op_lo_up);
+OP_FUNCTION(op_propagation);
+OP_FUNCTION(op_rootfs);
+OP_FUNCTION(op_private_proc);
+OP_FUNCTION(op_mount_fs);
+OP_FUNCTION(op_mount_tree);
+OP_FUNCTION(op_mount_copy);
+OP_FUNCTION(op_set_attr);
+OP_FUNCTION(op_make_dir);
+OP_FUNCTION(op_make_dev);
+OP_FUNCTION(op_symlink);
+OP_FUNCTION(op_pivot_root);
+OP_FUNCTION(op_console);
+OP_FUNCTION(op_hostname);
+OP_FUNCTION(op_domainname);
+OP_FUNCTION(op_sysctl);
+OP_FUNCTION(op_readonly_path);
+OP_FUNCTION(op_mask_path);
+OP_FUNCTION(op_umask);
+OP_FUNCTION(op_setsid);
+OP_FUNCTION(op_scheduler);
+OP_FUNCTION(op_ioprio);
+OP_FUNCTION(op_personality);
+OP_FUNCTION(op_mempolicy);
+OP_FUNCTION(op_lsm_label);
+OP_FUNCTION(op_no_new_privs);
+OP_FUNCTION(op_stdio_owner);
+OP_FUNCTION(op_cap_bounding);
+OP_FUNCTION(op_set_ids);
+OP_FUNCTION(op_cap_set);
+OP_FUNCTION(op_chdir);
+OP_FUNCTION(op_home);
+OP_FUNCTION(op_exec_path);
+OP_FUNCTION(op_seccomp);
+OP_FUNCTION(op_send_listener);
+OP_FUNCTION(op_send_pidfd);
+OP_FUNCTION(op_fifo_wait);
+OP_FUNCTION(op_keep_fds);
+OP_FUNCTION(op_execve);
+OP_FUNCTION(op_remount);
+OP_FUNCTION(op_write_first);
+#undef OP_FUNCTION
+
+int copy_up(int from, int to); /* copy_up.c: what is in directory from into to; 0 or -errno */
+int unmount_kernel_views(struct run *run); /* op_no_pivot.c */
+int fetch_listener(struct run *run, int number); /* op_seccomp.c, parent half */
+
+#endif
