@@ -32,6 +32,7 @@ else:
 
 __all__ = ["Invalid", "dumps", "load_config", "load_process", "load_resources", "load_state", "loads"]
 
+_SETTINGS = {"cache_strings": "none"}  # the cache's pages cost more than one document can gain from it
 _NUL_ESCAPE = b"\\u0000"  # JSON has no other way to write a NUL character
 
 
@@ -94,7 +95,7 @@ def _load(name: str, data: bytes, check: "Check") -> "Any":
             rules.check_text(value, (), found)
 
     try:
-        value = core.SchemaValidator(schema).validate_json(data)
+        value = core.SchemaValidator(schema, _SETTINGS).validate_json(data)
     except core.ValidationError as error:
         from oci_schemas.explain import explain_error  # cold: only a bad document pays for it
 
