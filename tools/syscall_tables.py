@@ -49,6 +49,7 @@ SOURCES: dict[str, tuple[str, str, dict[str, int]]] = {
 
 DEFINE = re.compile(r"^\s*#\s*define\s+(\w+)\s+\(?\s*(\w+)\s*(?:\+\s*(\w+)\s*)?\)?\s*$", re.MULTILINE)
 PREFIXES = ("__NR_", "__ARM_NR_")
+LINE = 120  # as in pyproject.toml; the tables are what the formatter would make of them
 NOT_CALLS = {"Linux", "Linux_syscalls", "SYSCALL_BASE", "OABI_SYSCALL_BASE", "SYSCALL_MASK", "BASE", "syscalls"}
 
 
@@ -84,17 +85,10 @@ def _number(word: str) -> int | None:
 def render(module: str, version: str, numbers: dict[str, int]) -> str:
     """The text of one table: runs of consecutive numbers, names in one string each."""
     runs: list[tuple[int, list[str]]] = []
-    seen: set[int] = set()
-    ordered = sorted(numbers.items(), key=lambda item: (item[1], item[0]))
-    aliases = []
-    for item in ordered:
-        if item[1] in seen:
-            aliases.append(item)
-        seen.add(item[1])
-    for name, number in [item for item in ordered if item not in aliases] + aliases:
+    for name, number in sorted(numbers.items(), key=lambda item: (item[1], item[0])):
         if runs and number == runs[-1][0] + len(runs[-1][1]):
             runs[-1][1].append(name)
-        else:
+        else:  # a gap, or another name for the call before
             runs.append((number, [name]))
     lines = [
         f'"""System calls of {module}: (first number, names in order).',
@@ -105,11 +99,12 @@ def render(module: str, version: str, numbers: dict[str, int]) -> str:
         "SYSCALLS = (",
     ]
     for start, names in runs:
+        text = " ".join(names)
         wrapped = _wrap(names)
-        if len(wrapped) == 1 and len(wrapped[0]) > 100:
-            lines += ["    (", f"        {start},", f'        "{wrapped[0]}",', "    ),"]
-        elif len(wrapped) == 1:
-            lines.append(f'    ({start}, "{wrapped[0]}"),')
+        if len(f'    ({start}, "{text}"),') <= LINE:
+            lines.append(f'    ({start}, "{text}"),')
+        elif len(f'        ("{text}"),') <= LINE:
+            lines += ["    (", f"        {start},", f'        "{text}",', "    ),"]
         else:
             lines.append("    (")
             lines.append(f"        {start},")

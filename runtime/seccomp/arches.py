@@ -127,7 +127,7 @@ _tables: dict[str, dict[str, int]] = {}
 
 
 def syscall_numbers(arch: Arch) -> dict[str, int]:
-    """Name -> number of every system call of `arch`; shared, do not change it."""
+    """Name -> number of every system call of `arch`, in ascending order; shared, do not change it."""
     numbers = _tables.get(arch.table)
     if numbers is None:
         module = __import__("runtime.seccomp.tables." + arch.table, None, None, ("SYSCALLS",))

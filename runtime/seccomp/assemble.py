@@ -18,7 +18,8 @@ JMP_JGE_K = 0x35
 JMP_JSET_K = 0x45
 RET_K = 0x06
 
-REACH = 254  # one less than the 8-bit offset holds: the other target's trampoline may slip in between
+REACH = 255  # an offset of 8 bits, less the other target's trampoline, which may slip in between
+UNWRITTEN = -1 - REACH  # out of reach from everywhere
 
 
 class Assembler:
@@ -32,28 +33,30 @@ class Assembler:
         self.verdicts: dict[int, int] = {}  # ~action -> label of its nearest RET
 
     def near(self, target: int) -> int:
-        """A label for `target` that the next conditional jump can reach."""
+        """A label for `target` that the next conditional jump can reach; `target` is known to be out of reach or unwritten."""
         code = self.code
+        here = len(code)
         if target < 0:
-            label = self.verdicts.get(target, -1)
-            if label < 0 or len(code) - label > REACH:
-                self.verdicts[target] = label = len(code)
-                code.append(RET_K | ~target << 32)
-            return label
-        distance = len(code) - target
-        if distance > REACH:
-            code.append(JMP_JA | (distance - 1) << 32)
-            return len(code) - 1
-        return target
+            code.append(RET_K | ~target << 32)
+            self.verdicts[target] = here
+        else:
+            code.append(JMP_JA | here - target - 1 << 32)
+        return here
 
     def branch(self, operation: int, value: int, yes: int, no: int) -> int:
         """Compare the accumulator with `value`; the new instruction's label."""
-        no = self.near(no)
-        yes = self.near(yes)
         code = self.code
-        here = len(code) - 1
-        code.append(operation | here - yes << 16 | here - no << 24 | value << 32)
-        return here + 1
+        here = len(code)
+        label = no if no >= 0 else self.verdicts.get(no, UNWRITTEN)
+        if here - label > REACH:
+            label = self.near(no)
+            here += 1
+        other = yes if yes >= 0 else self.verdicts.get(yes, UNWRITTEN)
+        if here - other > REACH:
+            other = self.near(yes)
+            here += 1
+        code.append(operation | here - other - 1 << 16 | here - label - 1 << 24 | value << 32)
+        return here
 
     def before(self, operation: int, value: int, target: int) -> int:
         """An instruction that falls through to `target`: a load or a mask; its label."""

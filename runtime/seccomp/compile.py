@@ -8,7 +8,7 @@ from runtime.seccomp.arches import find_arch
 from runtime.seccomp.lower import Lowering
 from runtime.seccomp.profile import parse_profile
 from runtime.seccomp.program import Filter
-from runtime.seccomp.resolve import BAD_ARCH, resolve_arches
+from runtime.seccomp.ranges import BAD_ARCH, range_tables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def compile_profile(section: "dict[str, Any]", arch: str) -> Filter:
     profile = parse_profile(section, native)
     lowering = Lowering(big_endian=native.big_endian)
     entry = ~BAD_ARCH
-    for audit, starts, targets in reversed(resolve_arches(profile)):
+    for audit, starts, targets in reversed(range_tables(profile)):
         entry = lowering.arch(audit, starts, targets, entry)
     program = lowering.finish(entry)
     if len(program) > INSTRUCTIONS_MAX * INSTRUCTION_BYTES:

@@ -67,15 +67,19 @@ def _pieces(clauses: "tuple[Clause, ...]", word: int, mask: int) -> list[int]:
 def _remaining(clauses: "tuple[Clause, ...]", word: int, mask: int, value: int) -> "tuple[Clause, ...]":
     """What is left to decide once the masked word is known to be like `value`."""
     left: list[Clause] = []
-    for tests, action in clauses:
-        open_tests = []
+    for clause in clauses:
+        tests = clause[0]
+        open_tests = tests
         for test in tests:
-            if test[0] != word or test[1] != mask:
-                open_tests.append(test)
-            elif not any(low <= value <= high for low, high in test[2]):
-                break
+            if test[0] == word and test[1] == mask:
+                for low, high in test[2]:
+                    if low <= value <= high:
+                        break
+                else:
+                    break  # this clause cannot hold any more
+                open_tests = tuple([other for other in tests if other[0] != word or other[1] != mask])
         else:
-            left.append((tuple(open_tests), action))
+            left.append(clause if open_tests is tests else (open_tests, clause[1]))
             if not open_tests:
                 break
     while len(left) > 1 and left[-2][1] == left[-1][1]:

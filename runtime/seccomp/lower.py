@@ -41,10 +41,8 @@ class Lowering:
         self.asm.before(LD_W_ABS, OFFSET_ARCH, entry)
         return self.asm.finish(big_endian=self.big_endian)
 
-    def target(self, target: "Target") -> int:
-        """Where a verdict or a node is; a node is written here if it is not yet."""
-        if isinstance(target, int):
-            return ~target
+    def target(self, target: Node) -> int:
+        """Where a decision is; it is written here if it is not yet."""
         label = self.labels.get(target)
         if label is None:
             asm = self.asm
@@ -59,22 +57,40 @@ class Lowering:
     def ranges(self, starts: list[int], targets: "list[Target]") -> int:
         """The tree over one range table; its label, or a verdict.  The accumulator holds the value."""
         groups = group(starts, targets)
-        asm = self.asm
-        resolve = self.target
+        tree = _Tree(self, starts, targets, groups)
+        return tree.leaf(0) if len(groups) == 2 else tree.split(0, len(groups) - 1)
 
-        def tree(low: int, high: int) -> int:
-            if high - low > 1:
-                middle = (low + high) // 2
-                upper = tree(middle, high)
-                lower = tree(low, middle)
-                return asm.branch(JMP_JGE_K, starts[groups[middle]], upper, lower)
-            first = groups[low]
-            label = resolve(targets[first])
-            for at in range(groups[high] - 2, first, -2):
-                label = asm.branch(JMP_JEQ_K, starts[at], resolve(targets[at]), label)
-            return label
 
-        return tree(0, len(groups) - 1)
+class _Tree:
+    """One range table on its way into instructions."""
+
+    __slots__ = ("branch", "groups", "resolve", "starts", "targets")
+
+    def __init__(self, lowering: Lowering, starts: list[int], targets: "list[Target]", groups: list[int]) -> None:
+        self.branch = lowering.asm.branch
+        self.resolve = lowering.target
+        self.starts = starts
+        self.targets = targets
+        self.groups = groups
+
+    def leaf(self, at: int) -> int:
+        """One group: its target, behind one comparison for each single value inside it."""
+        targets = self.targets
+        first = self.groups[at]
+        target = targets[first]
+        label = ~target if isinstance(target, int) else self.resolve(target)
+        for single in range(self.groups[at + 1] - 2, first, -2):
+            target = targets[single]
+            other = ~target if isinstance(target, int) else self.resolve(target)
+            label = self.branch(JMP_JEQ_K, self.starts[single], other, label)
+        return label
+
+    def split(self, low: int, high: int) -> int:
+        """The groups from `low` to before `high`, at least two."""
+        middle = (low + high) >> 1
+        upper = self.leaf(middle) if high - middle == 1 else self.split(middle, high)
+        lower = self.leaf(low) if middle - low == 1 else self.split(low, middle)
+        return self.branch(JMP_JGE_K, self.starts[self.groups[middle]], upper, lower)
 
 
 def group(starts: list[int], targets: "list[Target]") -> list[int]:

@@ -22,6 +22,7 @@ from runtime.seccomp.filter import (
     Profile,
     Rule,
 )
+from runtime.seccomp.rewrite import refuse_contradictions
 
 ACTIONS = {
     "SCMP_ACT_ALLOW": RET_ALLOW,
@@ -84,6 +85,7 @@ def parse_profile(section: "dict[str, Any]", native: Arch) -> Profile:
         rules.append(rule)
         notify = notify or rule.action == RET_USER_NOTIF
     flags, warnings = _flags(section.get("flags"), notify, wrong)
+    wrong.extend(refuse_contradictions(tuple(rules), default))
     if wrong:
         raise FilterError(wrong)
     return Profile(
@@ -144,7 +146,7 @@ def _rule(index: int, entry: "dict[str, Any]", wrong: "Violations") -> Rule:
     first = len(wrong)
     if not names:
         wrong.append((f"{at}/names", "at least one system call is required"))
-    elif "" in names:
+    elif not all(names):
         wrong.append((f"{at}/names", "an empty string is not a system call"))
     action = _action(entry, "action", "errnoRet", at, wrong)
     if action == RET_USER_NOTIF and "write" in names:

@@ -1,8 +1,9 @@
-"""Named passes over a profile's rules: each keeps the verdict of every call, or changes it as the pass's name says.
+"""Named passes over the rules: each keeps the verdict of every call, or changes it as the pass's name says.
 
-drop_rules_like_default     a rule that gives what the default gives is skipped
-split_repeated_arguments    several conditions on one argument are alternatives, not a conjunction
-clauses_of                  64-bit comparisons become tests on 32-bit words
+refuse_contradictions       one condition with two different verdicts has no meaning
+alternatives_of             several conditions on one argument are alternatives, not a conjunction
+in_libseccomp_order         which of several conditional rules for one call is asked first
+clauses_of                  comparisons of 32 or 64 bits become tests on 32-bit words
 """
 
 from runtime.seccomp.filter import WORD_MAX, Condition, Rule
@@ -11,21 +12,73 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.seccomp.filter import Test
 
-
-def drop_rules_like_default(rules: tuple[Rule, ...], default: int) -> list[Rule]:
-    """Leave out every rule whose verdict equals the default's, as runc does, errno included."""
-    return [rule for rule in rules if rule.action != default]
+# all conditions hold -> the verdict
+Alternative = tuple[tuple[Condition, ...], int]
 
 
-def split_repeated_arguments(conditions: tuple[Condition, ...]) -> "list[tuple[Condition, ...]]":
-    """The alternatives that a rule's conditions stand for.
+def refuse_contradictions(rules: tuple[Rule, ...], default: int) -> list[tuple[str, str]]:
+    """Conditional rules for one call with the same conditions and different verdicts, as violations; runc fails on them too.
+
+    Rules like the default are skipped before, and an unconditional rule before them makes them meaningless, not wrong.
+    """
+    wrong = []
+    first: dict[tuple[str, frozenset[tuple[int, str, int, int]]], Rule] = {}
+    for rule in rules:
+        if rule.action == default or not rule.conditions:
+            continue
+        for conditions, _ in alternatives_of(rule):
+            same = frozenset([(test.index, test.op, test.value, test.value_two) for test in conditions])
+            for name in rule.names:
+                other = first.setdefault((name, same), rule)
+                if other.action != rule.action and not _is_settled(name, rules[: rule.index], default):
+                    text = f"rule {rule.index} gives {name} another action than rule {other.index} under the same condition"
+                    wrong.append((f"/syscalls/{rule.index}/args", text))
+    return wrong
+
+
+def _is_settled(name: str, rules: tuple[Rule, ...], default: int) -> bool:
+    return any(not rule.conditions and rule.action != default and name in rule.names for rule in rules)
+
+
+def alternatives_of(rule: Rule) -> list[Alternative]:
+    """What a rule's conditions stand for.
 
     With each argument named at most once all conditions must hold.  As soon as one argument is named twice, runc takes every
     condition of the rule for a rule of its own.
     """
-    if len({condition.index for condition in conditions}) == len(conditions):
-        return [conditions]
-    return [(condition,) for condition in conditions]
+    conditions = rule.conditions
+    if len(conditions) < 2 or len({condition.index for condition in conditions}) == len(conditions):
+        return [(conditions, rule.action)]
+    return [((condition,), rule.action) for condition in conditions]
+
+
+def in_libseccomp_order(alternatives: list[Alternative]) -> list[Alternative]:
+    """Put conditional rules for one call in the order in which libseccomp's programs ask them.
+
+    It matters where rules with different verdicts overlap.  The higher first argument goes first; on one argument
+    inequality goes before equality, equality before upper bounds, upper before lower ones, the tighter bound first; the
+    profile's order decides the rest.
+    """
+    if len({action for _, action in alternatives}) < 2:
+        return alternatives
+    return sorted(alternatives, key=_precedence)
+
+
+def _precedence(alternative: Alternative) -> tuple[int, int, int]:
+    if not alternative[0]:
+        return (0, 9, 0)
+    first = min(alternative[0], key=_index)
+    value = first.value
+    rank, bound = {
+        "SCMP_CMP_NE": (0, -value),
+        "SCMP_CMP_EQ": (1, 0),
+        "SCMP_CMP_MASKED_EQ": (1, 0),
+        "SCMP_CMP_LT": (2, 2 * value),
+        "SCMP_CMP_LE": (2, 2 * value + 1),
+        "SCMP_CMP_GE": (3, -2 * value),
+        "SCMP_CMP_GT": (3, -2 * value - 1),
+    }[first.op]
+    return (-first.index, rank, bound)
 
 
 def clauses_of(conditions: tuple[Condition, ...], bits: int) -> "list[tuple[Test, ...]]":

@@ -78,7 +78,13 @@ SYSCALLS = (
             "ioprio_set ioprio_get inotify_init inotify_add_watch inotify_rm_watch mbind get_mempolicy "
             "set_mempolicy openat mkdirat mknodat fchownat futimesat fstatat64 unlinkat renameat linkat symlinkat "
             "readlinkat fchmodat faccessat pselect6 ppoll unshare set_robust_list get_robust_list splice "
-            "arm_sync_file_range tee vmsplice move_pages getcpu epoll_pwait kexec_load utimensat signalfd "
+            "arm_sync_file_range"
+        ),
+    ),
+    (
+        341,
+        (
+            "sync_file_range2 tee vmsplice move_pages getcpu epoll_pwait kexec_load utimensat signalfd "
             "timerfd_create eventfd fallocate timerfd_settime timerfd_gettime signalfd4 eventfd2 epoll_create1 dup3 "
             "pipe2 inotify_init1 preadv pwritev rt_tgsigqueueinfo perf_event_open recvmmsg accept4 fanotify_init "
             "fanotify_mark prlimit64 name_to_handle_at open_by_handle_at clock_adjtime syncfs sendmmsg setns "
@@ -115,5 +121,4 @@ SYSCALLS = (
         ),
     ),
     (983041, "breakpoint cacheflush usr26 usr32 set_tls get_tls"),
-    (341, "sync_file_range2"),
 )

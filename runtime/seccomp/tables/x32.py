@@ -93,7 +93,7 @@ SYSCALLS = (
     (1073742132, "setns getcpu"),
     (
         1073742136,
-        ("kcmp finit_module sched_setattr sched_getattr renameat2 seccomp getrandom memfd_create kexec_file_load bpf"),
+        "kcmp finit_module sched_setattr sched_getattr renameat2 seccomp getrandom memfd_create kexec_file_load bpf",
     ),
     (1073742147, "userfaultfd membarrier mlock2 copy_file_range"),
     (1073742153, "pkey_mprotect pkey_alloc pkey_free statx io_pgetevents rseq uretprobe uprobe"),
