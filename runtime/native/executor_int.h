@@ -149,9 +149,6 @@ void tty_input(struct tty_proxy *tty);
 bool tty_output(struct tty_proxy *tty); /* false: the pty has no other side any more */
 void tty_close(struct tty_proxy *tty); /* copies what is left, restores the caller's terminal */
 
-/* ---- hooks.c */
-int op_hook(struct run *run, const struct plan_op *op);
-
 /* ---- in_root.c: paths below a root descriptor, which the container may have filled with symlinks */
 int in_root_open(int root, const char *path, uint64_t flags, uint64_t resolve); /* O_PATH|O_CLOEXEC are added when flags is 0 */
 int in_root_make_dirs(int root, const char *path, uint32_t mode); /* mkdir -p; O_PATH fd of the last */
@@ -171,75 +168,10 @@ long set_option(int fs, const char *option); /* fsconfig of "key=value" or "flag
 int tree_attach(int tree, int target); /* move_mount by descriptors */
 int mount_propagation(int fd, uint64_t flags); /* MS_SHARED | MS_REC ... on the mount of fd */
 
-/* the ops, one function each; named in dispatch.c */
-#define OP_FUNCTION(name) int name(struct run *run, const struct plan_op *op)
-OP_FUNCTION(op_state_dir);
-OP_FUNCTION(op_save_state);
-OP_FUNCTION(op_save_file);
-OP_FUNCTION(op_pid_file);
-OP_FUNCTION(op_fifo);
-OP_FUNCTION(op_notify_socket);
-OP_FUNCTION(op_cgroup_create);
-OP_FUNCTION(op_cgroup_owner);
-OP_FUNCTION(op_write_at);
-OP_FUNCTION(op_bpf_device);
-OP_FUNCTION(op_open_ns);
-OP_FUNCTION(op_setns);
-OP_FUNCTION(op_unshare);
-OP_FUNCTION(op_timens);
-OP_FUNCTION(op_userns_fd);
-OP_FUNCTION(op_id_maps);
-OP_FUNCTION(op_open_path);
-OP_FUNCTION(op_open_tree);
-OP_FUNCTION(op_open_device);
-OP_FUNCTION(op_connect);
-OP_FUNCTION(op_pidfd_open);
-OP_FUNCTION(op_oom_score);
-OP_FUNCTION(op_rlimit);
-OP_FUNCTION(op_affinity);
-OP_FUNCTION(op_keyring);
-OP_FUNCTION(op_lo_up);
-OP_FUNCTION(op_propagation);
-OP_FUNCTION(op_rootfs);
-OP_FUNCTION(op_private_proc);
-OP_FUNCTION(op_mount_fs);
-OP_FUNCTION(op_mount_tree);
-OP_FUNCTION(op_mount_copy);
-OP_FUNCTION(op_set_attr);
-OP_FUNCTION(op_make_dir);
-OP_FUNCTION(op_make_dev);
-OP_FUNCTION(op_symlink);
-OP_FUNCTION(op_pivot_root);
-OP_FUNCTION(op_console);
-OP_FUNCTION(op_hostname);
-OP_FUNCTION(op_domainname);
-OP_FUNCTION(op_sysctl);
-OP_FUNCTION(op_readonly_path);
-OP_FUNCTION(op_mask_path);
-OP_FUNCTION(op_umask);
-OP_FUNCTION(op_setsid);
-OP_FUNCTION(op_scheduler);
-OP_FUNCTION(op_ioprio);
-OP_FUNCTION(op_personality);
-OP_FUNCTION(op_mempolicy);
-OP_FUNCTION(op_lsm_label);
-OP_FUNCTION(op_no_new_privs);
-OP_FUNCTION(op_stdio_owner);
-OP_FUNCTION(op_cap_bounding);
-OP_FUNCTION(op_set_ids);
-OP_FUNCTION(op_cap_set);
-OP_FUNCTION(op_chdir);
-OP_FUNCTION(op_home);
-OP_FUNCTION(op_exec_path);
-OP_FUNCTION(op_seccomp);
-OP_FUNCTION(op_send_listener);
-OP_FUNCTION(op_send_pidfd);
-OP_FUNCTION(op_fifo_wait);
-OP_FUNCTION(op_keep_fds);
-OP_FUNCTION(op_execve);
-OP_FUNCTION(op_remount);
-OP_FUNCTION(op_write_first);
-#undef OP_FUNCTION
+/* ---- the ops: one function each, 0 or -errno */
+#define DECLARE_OP(code, function) int function(struct run *run, const struct plan_op *op);
+OP_LIST(DECLARE_OP)
+#undef DECLARE_OP
 
 int copy_up(int from, int to); /* copy_up.c: what is in directory from into to; 0 or -errno */
 int unmount_kernel_views(struct run *run); /* op_no_pivot.c */

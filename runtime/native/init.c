@@ -103,12 +103,12 @@ static void reached(struct run *run, uint32_t stage)
 	wait_for_go(run);
 }
 
-/* Before anything of the user's is near: no descriptor stays that the last stages do not name. */
+/* Before anything of the user's is near: no descriptor stays that init's own last stages do not name. */
 static void drop_slots(struct run *run)
 {
 	bool used[PLAN_SLOT_COUNT + 6] = {false};
 	for (uint32_t i = stage_begin(run, STAGE_FINAL); i < run->plan.header->stage_end[STAGE_START]; i++)
-		for (uint32_t k = 0; k < 4; k++)
+		for (uint32_t k = 0; k < 4 && run->plan.ops[i].stage != STAGE_COMMIT; k++)
 			used[run->plan.ops[i].slot[k]] = true; /* NO_SLOT is 255 */
 	for (uint32_t slot = 0; slot < PLAN_SLOT_COUNT; slot++) {
 		if (run->slot[slot] >= 0 && !used[slot]) {

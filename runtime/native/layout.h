@@ -123,6 +123,76 @@ struct op_shape {
 #define BLOB_LIST 4u
 #define BLOB_LIST2 5u
 
+/* OP_LIST(X): X(code, name of its function) for every operation */
+#define OP_LIST(X) \
+	X(OP_STATE_DIR, op_state_dir) \
+	X(OP_SAVE_STATE, op_save_state) \
+	X(OP_SAVE_FILE, op_save_file) \
+	X(OP_CGROUP_CREATE, op_cgroup_create) \
+	X(OP_CGROUP_OWNER, op_cgroup_owner) \
+	X(OP_WRITE_AT, op_write_at) \
+	X(OP_BPF_DEVICE, op_bpf_device) \
+	X(OP_FIFO, op_fifo) \
+	X(OP_OPEN_NS, op_open_ns) \
+	X(OP_SETNS, op_setns) \
+	X(OP_TIMENS, op_timens) \
+	X(OP_USERNS_FD, op_userns_fd) \
+	X(OP_OPEN_PATH, op_open_path) \
+	X(OP_OPEN_TREE, op_open_tree) \
+	X(OP_OPEN_DEVICE, op_open_device) \
+	X(OP_CONNECT, op_connect) \
+	X(OP_PIDFD_OPEN, op_pidfd_open) \
+	X(OP_ID_MAPS, op_id_maps) \
+	X(OP_OOM_SCORE, op_oom_score) \
+	X(OP_RLIMIT, op_rlimit) \
+	X(OP_HOOK, op_hook) \
+	X(OP_UNSHARE, op_unshare) \
+	X(OP_AFFINITY, op_affinity) \
+	X(OP_KEYRING, op_keyring) \
+	X(OP_LO_UP, op_lo_up) \
+	X(OP_PROPAGATION, op_propagation) \
+	X(OP_ROOTFS, op_rootfs) \
+	X(OP_PRIVATE_PROC, op_private_proc) \
+	X(OP_MOUNT_FS, op_mount_fs) \
+	X(OP_MOUNT_TREE, op_mount_tree) \
+	X(OP_MOUNT_COPY, op_mount_copy) \
+	X(OP_SET_ATTR, op_set_attr) \
+	X(OP_MAKE_DIR, op_make_dir) \
+	X(OP_MAKE_DEV, op_make_dev) \
+	X(OP_SYMLINK, op_symlink) \
+	X(OP_PIVOT_ROOT, op_pivot_root) \
+	X(OP_CONSOLE, op_console) \
+	X(OP_HOSTNAME, op_hostname) \
+	X(OP_DOMAINNAME, op_domainname) \
+	X(OP_SYSCTL, op_sysctl) \
+	X(OP_READONLY_PATH, op_readonly_path) \
+	X(OP_MASK_PATH, op_mask_path) \
+	X(OP_UMASK, op_umask) \
+	X(OP_SETSID, op_setsid) \
+	X(OP_SCHEDULER, op_scheduler) \
+	X(OP_IOPRIO, op_ioprio) \
+	X(OP_PERSONALITY, op_personality) \
+	X(OP_MEMPOLICY, op_mempolicy) \
+	X(OP_LSM_LABEL, op_lsm_label) \
+	X(OP_NO_NEW_PRIVS, op_no_new_privs) \
+	X(OP_STDIO_OWNER, op_stdio_owner) \
+	X(OP_CAP_BOUNDING, op_cap_bounding) \
+	X(OP_SET_IDS, op_set_ids) \
+	X(OP_CAP_SET, op_cap_set) \
+	X(OP_CHDIR, op_chdir) \
+	X(OP_HOME, op_home) \
+	X(OP_EXEC_PATH, op_exec_path) \
+	X(OP_SECCOMP, op_seccomp) \
+	X(OP_SEND_LISTENER, op_send_listener) \
+	X(OP_SEND_PIDFD, op_send_pidfd) \
+	X(OP_PID_FILE, op_pid_file) \
+	X(OP_FIFO_WAIT, op_fifo_wait) \
+	X(OP_KEEP_FDS, op_keep_fds) \
+	X(OP_EXECVE, op_execve) \
+	X(OP_NOTIFY_SOCKET, op_notify_socket) \
+	X(OP_REMOUNT, op_remount) \
+	X(OP_WRITE_FIRST, op_write_first) \
+
 enum op_code {
 	OP_STATE_DIR = 1,
 	OP_SAVE_STATE = 2,

@@ -100,6 +100,8 @@ def layout_header() -> str:
     ]
     lines += ["#define POSTERN_LAYOUT_H", "", "#include <stdint.h>", "", *_constants(), "", *_structs(), ""]
     lines += [f"#define BLOB_{kind.upper() or 'NONE'} {index}u" for index, kind in enumerate(_BLOB_KINDS)]
+    lines += ["", "/* OP_LIST(X): X(code, name of its function) for every operation */", "#define OP_LIST(X) \\"]
+    lines += [f"\tX(OP_{name}, op_{name.lower()}) \\" for name in layout.OPS]
     lines += (
         ["", "enum op_code {"]
         + [f"\tOP_{name} = {code}," for name, code in layout.OP_CODES.items()]
