@@ -20,14 +20,3 @@ NAMESPACES = {
     "cgroup": CLONE_NEWCGROUP,
     "time": CLONE_NEWTIME,
 }
-# type -> the name in /proc/PID/ns
-NS_FILES = {
-    "pid": "pid",
-    "network": "net",
-    "mount": "mnt",
-    "ipc": "ipc",
-    "uts": "uts",
-    "user": "user",
-    "cgroup": "cgroup",
-    "time": "time",
-}

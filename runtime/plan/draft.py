@@ -30,6 +30,7 @@ class Draft:
         "commit",
         "config",
         "dev_is_bound",
+        "document",
         "facts",
         "final",
         "hooks",
@@ -67,6 +68,7 @@ class Draft:
         self.options = options
         self.facts = facts
         self.warnings = warnings
+        self.document = "config.json"  # what violations are found in
         self.violations: list[tuple[str, str]] = []
         self.blockers: list[OciError] = []
         self.next_slot = FIRST_FREE_SLOT
@@ -117,7 +119,7 @@ class Draft:
     def check(self) -> None:
         """Raise what was found.  Raises: ConfigError with every violation, else the first blocker."""
         if self.violations:
-            raise ConfigError("config.json", self.violations)
+            raise ConfigError(self.document, self.violations)
         if self.blockers:
             raise self.blockers[0]
 

@@ -9,12 +9,14 @@ Source: config.md#posix-platform-hooks, runtime.md#lifecycle.
 from runtime.plan.draft import STATE, Draft
 from runtime.plan.encode import encode_plan
 from runtime.plan.launch_plan import LaunchPlan, Op, op
+from runtime.plan.layout import FLAGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from oci_schemas._types import Hook
 
 SAVED_NAME = "hooks.plan"
+_KEPT_FLAGS = FLAGS["DEBUG"] | FLAGS["LOG_JSON"] | FLAGS["ROOTLESS"]
 # the state's status that each hook sees
 _STATUS = {
     "prestart": "creating",
@@ -68,7 +70,7 @@ def save_later_hooks(draft: Draft, plan: LaunchPlan) -> Op | None:
         return None
     later = LaunchPlan(
         "HOOKS",
-        plan.flags,
+        plan.flags & _KEPT_FLAGS,
         0,
         {"POST": draft.post, "STOP": draft.stop},
         plan.container_id,
@@ -80,6 +82,9 @@ def save_later_hooks(draft: Draft, plan: LaunchPlan) -> Op | None:
         plan.state_head,
         plan.state_tail,
     )
-    return op(
-        "SAVE_FILE", f"unable to save {SAVED_NAME}", dir=STATE, mode=0o600, name=SAVED_NAME, blob=encode_plan(later)
-    )
+    try:
+        image = encode_plan(later)
+    except ValueError as error:
+        draft.refuse("/hooks", str(error))
+        return None
+    return op("SAVE_FILE", f"unable to save {SAVED_NAME}", dir=STATE, mode=0o600, name=SAVED_NAME, blob=image)

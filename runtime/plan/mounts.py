@@ -194,6 +194,8 @@ def _file_system(draft: Draft, entry: Entry, fstype: str = "") -> None:
             "DIRECTORY COPY_UP" if options.copy_up else "DIRECTORY",
             root=ROOTFS,
             attr=attributes,
+            # a tmpfs looks like the directory that it covers unless an option says otherwise
+            target_mode=1 if fstype == "tmpfs" and not any(word[:5] == "mode=" for word in data) else 0,
             propagation=options.propagation[-1] & ~MS_REC if options.propagation else 0,
             fstype=fstype,
             target=entry.destination,

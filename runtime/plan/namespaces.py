@@ -1,14 +1,14 @@
 """linux.namespaces, user mappings and time offsets: which are made, which are joined, by whom and when.
 
 Made: by the clone itself, except the cgroup namespace (unshared once init sits in its cgroup) and the time namespace
-(unshared before the clone, because its offsets must be set while nobody lives in it).  Joined: by init; the pid
-namespace by the parent, because only children enter it; with a *new* user namespace all of them by the parent, because
-init's rights end at that namespace's edge.  Whatever the parent joined it leaves again before a hook runs.
+((unshared before the clone, because its offsets must be set while nobody lives in it).  Joined: by init in SETUP, or,
+as SETNS in HOST, by the intermediate process that the executor then clones init from: the pid namespace, because only
+children enter it, and with a *new* user namespace all of them, because init's rights end at that namespace's edge.
 Source: config-linux.md#namespaces, namespaces(7), time_namespaces(7).
 """
 
 from runtime.abi.capabilities import CAP_SETGID, CAP_SETUID
-from runtime.abi.namespaces import CLONE_NEWCGROUP, NAMESPACES, NS_FILES
+from runtime.abi.namespaces import CLONE_NEWCGROUP, CLONE_NEWTIME, NAMESPACES
 from runtime.errors import FeatureMissing, NotBuilt
 from runtime.plan._shapes import SLOTS
 from runtime.plan.draft import Draft
@@ -89,41 +89,29 @@ def host_id(draft: Draft, name: str, container_id: int) -> int | None:
 
 
 def open_joined(draft: Draft) -> None:
-    """HOST, last of all: open what is joined and do what only the parent can before it clones init."""
+    """HOST, last of all: open what is joined, and do what must be done before init is cloned."""
     slots: dict[str, int] = {}
     for kind, path in draft.joined.items():
         slots[kind] = SLOTS["USERNS"] if kind == "user" else draft.slot()
-        draft.host.append(
-            op(
-                "OPEN_NS",
-                f'unable to join the {kind} namespace "{path}"',
-                ns=slots[kind],
-                type=NAMESPACES[kind],
-                path=path,
-            )
-        )
-    early = [kind for kind in slots if kind == "pid" or ("user" in draft.new and kind != "user")]
-    if "time" in draft.new:
-        early.append("time")
-    backs = [(kind, _open_own(draft, kind)) for kind in early]
-    for kind in early:
-        if kind in slots:
-            draft.host.append(_setns(kind, slots[kind]))
-        else:
-            draft.host.append(op("TIMENS", "unable to set up the time namespace", offsets=_time_offsets(draft)))
-    draft.parent += [_setns(kind, back) for kind, back in backs]
+        what = f'unable to join the {kind} namespace "{path}"'
+        draft.host.append(op("OPEN_NS", what, ns=slots[kind], type=NAMESPACES[kind], path=path))
+    early = [kind for kind in slots if kind != "user" and (kind == "pid" or "user" in draft.new)]
     # the mount namespace last: it changes what every later path means
+    early.sort(key="mount".__eq__)
     late = sorted((kind for kind in slots if kind not in early and kind != "user"), key="mount".__eq__)
+    draft.host += [_setns(kind, slots[kind]) for kind in early]
     draft.setup += [_setns(kind, slots[kind]) for kind in late]
+    if "time" in draft.new:
+        _make_time_namespace(draft)
 
 
-def _open_own(draft: Draft, kind: str) -> int:
-    slot = draft.slot()
-    path = f"/proc/self/ns/{NS_FILES[kind]}"
-    draft.host.append(
-        op("OPEN_NS", f"unable to open our own {kind} namespace", ns=slot, type=NAMESPACES[kind], path=path)
-    )
-    return slot
+def _make_time_namespace(draft: Draft) -> None:
+    """The parent's children get the new time namespace; hooks must not, so that it goes back once init is there."""
+    own = draft.slot()
+    what = "unable to set up the time namespace"
+    draft.host.append(op("OPEN_NS", what, ns=own, type=CLONE_NEWTIME, path="/proc/self/ns/time"))
+    draft.host.append(op("TIMENS", what, offsets=_time_offsets(draft)))
+    draft.parent.append(op("SETNS", "unable to leave the time namespace", ns=own, types=CLONE_NEWTIME))
 
 
 def _setns(kind: str, slot: int) -> "Op":

@@ -53,3 +53,4 @@ class ExecOptions:
     bundle: str = ""  # for the state that a seccomp agent gets
     cgroup_mount: str | None = None  # the container's cgroup as its state says; None when it has none
     cgroup_path: str | None = None
+    no_new_keyring: bool = False  # stay in the caller's session keyring instead of the container's
