@@ -1,0 +1,52 @@
+"""The built program, called as an engine calls it, on a state root of its own; no test here needs root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.native.containers import Containers
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def program() -> list[str]:
+    """The words that start the program: build/postern, or one of another architecture under an emulator."""
+    foreign = os.environ.get("POSTERN_FOREIGN")
+    words = foreign.split() if foreign else [os.environ.get("POSTERN_PROGRAM", str(CHECKOUT / "build/postern"))]
+    if not os.access(words[-1], os.X_OK):
+        pytest.skip(f"{words[-1]} is not built: make build")
+    return words
+
+
+@pytest.fixture
+def containers(tmp_path: Path) -> Iterator[Containers]:
+    """An empty state root."""
+    made = Containers(tmp_path / "root")
+    made.root.mkdir()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def call(program: list[str], containers: Containers) -> Call:
+    """Run one command line on the state root; the environment is as empty as podman leaves it."""
+
+    def run(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*program, "--root", str(containers.root), *words],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            env=env or {},
+        )
+
+    return run
