@@ -78,10 +78,10 @@ def blob_of(op: "Op") -> "dict[str, Any]":
         return {"data": f"{count}, crc {crc32(blob):08x}"}
     if kind == "list2":
         argv, env = blob
-        return {"argv": list(argv), "env": list(env)}
+        return {"argv": list(argv), "env": list(env)}  # type: ignore[arg-type]
     if kind == "u64":
         return {"mask": [f"{word:#x}" for word in blob]}
-    return {"list": [str(entry) for entry in blob]}  # type: ignore[union-attr]
+    return {"list": [str(entry) for entry in blob]}
 
 
 def op_flags(op: "Op") -> list[str]:
