@@ -1,6 +1,7 @@
-/* From the front to Python: PYTHON -I -S -B ENTRY EXE_FD ARGS...
+/* From the front to Python: PYTHON -I -S -B ENTRY EXE_FD ARGS...; for create, run and exec, where the build could link one, to
+ * the planner's own interpreter first: PLANNER PYTHON ENTRY EXE_FD ARGS... (embed/planner.c).
  *
- * PYTHON and ENTRY come from a small file that the build wrote beside the program. EXE_FD is a descriptor of this program. For
+ * PYTHON, ENTRY and PLANNER come from a small file that the build wrote beside the program. EXE_FD is a descriptor of this program. For
  * create, run and exec it is what the planner executes as the executor, and so a sealed copy: nothing that a container can reach
  * is a file of the host (CVE-2019-5736). */
 #include "front.h"
@@ -25,59 +26,55 @@
 
 struct launch {
 	char file[2048]; /* the launch file's content */
-	char python_path[PATH_MAX], entry_path[PATH_MAX];
+	char python_path[PATH_MAX], entry_path[PATH_MAX], planner_path[PATH_MAX];
 };
 
-/* Cut a NUL-terminated buffer into its lines and find `key=`: the value, or NULL. */
-static const char *value_of(char *content, const char *key)
+/* Put the value of the line `key=` into a buffer; a relative path becomes <directory>/path. 0, -ENOENT or -ENAMETOOLONG. */
+static int path_of(const char *content, const char *key, const char *directory, char *buffer, size_t size)
 {
-	size_t size = strlen(key);
-	for (char *line = content; *line;) {
-		char *end = line;
+	size_t key_size = strlen(key);
+	for (const char *line = content; *line;) {
+		const char *end = line;
 		while (*end && *end != '\n')
 			end++;
-		if (strncmp(line, key, size) == 0 && line[size] == '=') {
-			*end = '\0';
-			return line + size + 1;
+		if (strncmp(line, key, key_size) == 0 && line[key_size] == '=' && end > line + key_size + 1) {
+			const char *value = line + key_size + 1;
+			struct text text = text_in(buffer, size);
+			if (*value != '/') {
+				text_add(&text, directory);
+				text_add(&text, "/");
+			}
+			text_add_bytes(&text, value, (size_t)(end - value));
+			return text.cut ? -ENAMETOOLONG : 0;
 		}
 		line = *end ? end + 1 : end;
 	}
-	return NULL;
-}
-
-/* `path`, or when it is relative, `<directory>/path`. False when it does not fit. */
-static bool set_path(char *buffer, size_t size, const char *directory, const char *path)
-{
-	struct text text = text_in(buffer, size);
-	if (*path != '/') {
-		text_add(&text, directory);
-		text_add(&text, "/");
-	}
-	text_add(&text, path);
-	return !text.cut;
+	return -ENOENT;
 }
 
 /* Read <directory>/<name>: 0, -ENOENT, or another -errno. */
 static int read_launch(struct launch *launch, const char *directory, const char *name)
 {
-	char path[PATH_MAX], keep[sizeof(launch->file)];
-	if (!set_path(path, sizeof(path), directory, name))
+	char path[PATH_MAX];
+	struct text text = text_in(path, sizeof(path));
+	text_add(&text, directory);
+	text_add(&text, "/");
+	text_add(&text, name);
+	if (text.cut)
 		return -ENAMETOOLONG;
 	long size = read_small_file(AT_FDCWD, path, launch->file, sizeof(launch->file));
 	if (size < 0)
 		return (int)size;
-	memcpy(keep, launch->file, (size_t)size + 1);
-	const char *python = value_of(launch->file, "python"), *entry = value_of(keep, "entry");
-	if (!python || !*python || !entry || !*entry)
-		return -EINVAL;
 	/* relative to where the launch file lies */
-	size_t length = strlen(path);
+	size_t length = text.length;
 	while (length > 0 && path[length - 1] != '/')
 		length--;
 	path[length > 1 ? length - 1 : length] = '\0';
-	bool fits = set_path(launch->python_path, sizeof(launch->python_path), path, python) &&
-	            set_path(launch->entry_path, sizeof(launch->entry_path), path, entry);
-	return fits ? 0 : -ENAMETOOLONG;
+	int python = path_of(launch->file, "python", path, launch->python_path, PATH_MAX);
+	int entry = path_of(launch->file, "entry", path, launch->entry_path, PATH_MAX);
+	if (path_of(launch->file, "planner", path, launch->planner_path, PATH_MAX) != 0)
+		launch->planner_path[0] = '\0';
+	return python == 0 && entry == 0 ? 0 : -EINVAL;
 }
 
 /* The directory of this program. 0 or -errno. */
@@ -208,6 +205,18 @@ static const char **new_arguments(size_t count)
 	return memory < 0 && memory > -4096 ? NULL : (const char **)memory;
 }
 
+/* execve `before` (count strings) and then the front's own arguments; returns -errno. */
+static int execute(const struct front *front, const char *const *before, size_t count)
+{
+	const char **arguments = new_arguments(count + (size_t)front->argc + 1);
+	if (!arguments)
+		return -ENOMEM;
+	memcpy(arguments, before, count * sizeof(*before));
+	for (int at = 1; at < front->argc; at++)
+		arguments[count + (size_t)at - 1] = front->argv[at];
+	return (int)SYS(execve, before[0], arguments, front->envp);
+}
+
 static int become_python(const struct front *front)
 {
 	static struct launch launch;
@@ -216,18 +225,16 @@ static int become_python(const struct front *front)
 	if (error)
 		return fail_launch(front, error);
 	struct text text = text_in(number, sizeof(number));
-	int exe_fd = needs_executor(front) ? protected_program() : this_program();
+	bool plans = needs_executor(front);
+	int exe_fd = plans ? protected_program() : this_program();
 	if (exe_fd < 0)
 		return fail_errno("cannot make a protected copy of the program", exe_fd);
 	text_add_number(&text, exe_fd);
-	const char *const before[ARGS_BEFORE] = {launch.python_path, "-I", "-S", "-B", launch.entry_path, number};
-	const char **arguments = new_arguments(ARGS_BEFORE + (size_t)front->argc + 1);
-	if (!arguments)
-		return fail_errno("no memory for arguments", ENOMEM);
-	memcpy(arguments, before, sizeof(before));
-	for (int at = 1; at < front->argc; at++)
-		arguments[ARGS_BEFORE + at - 1] = front->argv[at];
-	return fail_errno(launch.python_path, (int)SYS(execve, launch.python_path, arguments, front->envp));
+	const char *const planner[] = {launch.planner_path, launch.python_path, launch.entry_path, number};
+	if (plans && launch.planner_path[0])
+		(void)execute(front, planner, ARRAY_SIZE(planner)); /* cannot be started: the stock interpreter does the same */
+	const char *const python[ARGS_BEFORE] = {launch.python_path, "-I", "-S", "-B", launch.entry_path, number};
+	return fail_errno(launch.python_path, execute(front, python, ARGS_BEFORE));
 }
 
 int hand_over(const struct front *front)
