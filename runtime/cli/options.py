@@ -234,10 +234,24 @@ def parse_flag(line: str) -> Flag:
     return Flag(names[0], tuple(names), kind, placeholder, text)
 
 
+_HELP_LINE = "--help -h  show this text"
+
+
+def find_flag(lines: str, name: str) -> Flag | None:
+    """The flag of one table with this name; help is everywhere."""
+    dashed = f"-{name}"
+    for line in (*lines.splitlines(), _HELP_LINE):
+        if dashed in line:
+            flag = parse_flag(line)
+            if name in flag.names:
+                return flag
+    return None
+
+
 def flags_of(lines: str) -> dict[str, Flag]:
-    """The flags of one table by each of their names; help is everywhere."""
+    """All flags of one table by each of their names."""
     found: dict[str, Flag] = {}
-    for line in (*lines.splitlines(), "" if "--help" in lines else "--help -h  show this text"):
+    for line in (*lines.splitlines(), "" if "--help" in lines else _HELP_LINE):
         if line:
             flag = parse_flag(line)
             for name in flag.names:

@@ -5,7 +5,7 @@ flags wins; flags may follow the ID, except where a command line follows it (exe
 nothing of the machine and prints nothing.
 """
 
-from runtime.cli.options import GLOBAL_FLAGS, HELP, NOT_BUILT, VERBS, Flag, flags_of
+from runtime.cli.options import GLOBAL_FLAGS, HELP, NOT_BUILT, VERBS, find_flag
 from runtime.errors import NotBuilt, UsageError
 from runtime.record import record
 
@@ -54,8 +54,8 @@ def _dashed(name: str) -> str:
     return f"-{name}" if len(name) == 1 else f"--{name}"
 
 
-def take_flags(argv: list[str], known: dict[str, Flag], stops: bool) -> tuple[dict[str, Value], list[str], list[str]]:
-    """Split argv into flag values by the flags' first names, positional arguments, and the rest.
+def take_flags(argv: list[str], lines: str, stops: bool) -> tuple[dict[str, Value], list[str], list[str]]:
+    """Split argv by a table of `options` into flag values by the flags' first names, positional arguments, and the rest.
 
     With `stops` the first positional ends the flags: it and all after it are the rest.
     Raises: UsageError with Go's words.
@@ -76,7 +76,7 @@ def take_flags(argv: list[str], known: dict[str, Flag], stops: bool) -> tuple[di
         name, has_value, text = word[2 if word[1] == "-" else 1 :].partition("=")
         if not name or name[0] == "-":
             raise UsageError(f"bad flag syntax: {word}")
-        flag = known.get(name)
+        flag = find_flag(lines, name)
         if flag is None:
             raise UsageError(f"flag provided but not defined: -{name}")
         at += 1
@@ -110,7 +110,7 @@ def _count(verb: str, found: int, least: int, most: int | None) -> None:
 def parse_globals(argv: list[str]) -> tuple[dict[str, Value], list[str]]:
     """The flags before the verb, and the rest of argv from the verb on.  Raises: WrongUsage."""
     try:
-        values, _, rest = take_flags(argv, flags_of(GLOBAL_FLAGS), stops=True)
+        values, _, rest = take_flags(argv, GLOBAL_FLAGS, stops=True)
     except UsageError as error:
         raise WrongUsage("", str(error)) from None
     return values, rest
@@ -129,7 +129,7 @@ def parse_verb(values: dict[str, Value], rest: list[str]) -> Parsed:
         raise NotBuilt(verb)
     _summary, _arguments, least, most, lines, stops = VERBS[verb]
     try:
-        flags, positional, tail = take_flags(rest[1:], flags_of(lines), stops)
+        flags, positional, tail = take_flags(rest[1:], lines, stops)
     except UsageError as error:
         raise WrongUsage(verb, str(error)) from None
     positional += tail

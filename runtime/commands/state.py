@@ -10,6 +10,6 @@ from runtime.commands.invocation import Invocation
 def execute(invocation: Invocation) -> int:
     """Print the state, two-space indented.  Raises: OciError."""
     container = Container(invocation.root, invocation.container_id())
-    sys.stdout.write(dumps(container.document(), "  ").decode() + "\n")
+    sys.stdout.write(dumps(container.document(), "  ").decode())
     container.close()
     return 0

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _READ = posix.O_RDONLY | posix.O_CLOEXEC
+_PAGE = 4096
 _WHOLE_USERNS = b"4294967295"
 
 # seccomp(2) flags and the kernel that brought each; probing them takes a system call which Python has no door to without
@@ -32,19 +33,18 @@ _UNIFIED_MOUNTS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
 _TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def read_small(path: str, size: int = 65536) -> bytes:
-    """The content of a small file, b"" when it cannot be read."""
+def read_file(path: str, once: bool = True) -> bytes:
+    """The content of a file, b"" when it cannot be read; `once` suffices for kernel files of less than a page."""
     try:
         fd = posix.open(path, _READ)
     except OSError:
         return b""
     try:
-        parts = []
-        while part := posix.read(fd, size):
-            parts.append(part)
-            if len(part) < size and path.startswith("/sys/"):
-                break  # sysfs and cgroupfs give everything at once
-        return b"".join(parts)
+        content = part = posix.read(fd, _PAGE)
+        while part and not once:
+            part = posix.read(fd, 16 * _PAGE)
+            content += part
+        return content
     except OSError:
         return b""
     finally:
@@ -64,7 +64,7 @@ def probe_kernel(release: str) -> tuple[int, int]:
 
 def probe_initial_userns() -> bool:
     """False inside a user namespace."""
-    words = read_small("/proc/self/uid_map").split()
+    words = read_file("/proc/self/uid_map").split()
     return words == [b"0", b"0", _WHOLE_USERNS] or not words
 
 
@@ -108,18 +108,18 @@ def unified_mount(mountinfo: bytes) -> str | None:
 
 
 def _probe_cgroup(euid: int) -> tuple[str | None, tuple[str, ...], str, bool]:
-    own, hybrid = own_cgroup(read_small("/proc/self/cgroup"))
+    own, hybrid = own_cgroup(read_file("/proc/self/cgroup"))
     mount, text = None, b""
     for place in _UNIFIED_MOUNTS:
-        text = read_small(f"{place}/cgroup.controllers")
+        text = read_file(f"{place}/cgroup.controllers")
         if text or _exists(f"{place}/cgroup.controllers"):
             mount = place
             break
     else:
-        mount = unified_mount(read_small("/proc/self/mountinfo"))
-        text = read_small(f"{mount}/cgroup.controllers") if mount else b""
+        mount = unified_mount(read_file("/proc/self/mountinfo", once=False))
+        text = read_file(f"{mount}/cgroup.controllers") if mount else b""
     if mount and euid and own != "/":
-        text = read_small(f"{mount}{own}/cgroup.controllers")
+        text = read_file(f"{mount}{own}/cgroup.controllers")
     return mount, tuple(text.decode().split()), own, hybrid
 
 
@@ -149,7 +149,7 @@ def probe_hugepages() -> tuple[str, ...]:
 def probe_lsms() -> tuple[str, ...]:
     """Which of apparmor and selinux are active."""
     found = []
-    if read_small("/sys/module/apparmor/parameters/enabled")[:1] == b"Y":
+    if read_file("/sys/module/apparmor/parameters/enabled")[:1] == b"Y":
         found.append("apparmor")
     if _exists("/sys/fs/selinux/enforce"):
         found.append("selinux")
@@ -217,16 +217,16 @@ def probe_facts(config: "Mapping[str, Any] | None", terminal: bool | None = None
     maps_with_tools = euid != 0 and (whole or user_mapped)
     wants_terminal = process.get("terminal") if terminal is None else terminal
     stdin_tty, stdin_size = _probe_terminal() if whole or wants_terminal else (False, (0, 0))
-    delegate = read_small("/sys/kernel/cgroup/delegate").decode().split() if whole or owned else ()
+    delegate = read_file("/sys/kernel/cgroup/delegate").decode().split() if whole or owned else ()
     return HostFacts(
         machine=name.machine,
         kernel=kernel,
         euid=euid,
         egid=posix.getegid(),
-        owner=user_name(euid, read_small("/etc/passwd")),
+        owner=user_name(euid, read_file("/etc/passwd", once=False)),
         initial_userns=initial,
-        capabilities=permitted_capabilities(read_small("/proc/self/status")),
-        last_capability=int(read_small("/proc/sys/kernel/cap_last_cap") or b"40"),
+        capabilities=permitted_capabilities(read_file("/proc/self/status", once=False)),
+        last_capability=int(read_file("/proc/sys/kernel/cap_last_cap") or b"40"),
         cgroup_mount=mount,
         cgroup_controllers=controllers,
         own_cgroup=own,

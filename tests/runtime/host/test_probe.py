@@ -83,13 +83,13 @@ def test_facts_of_this_host() -> None:
 def test_only_what_a_config_needs_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """A plain config asks neither for LSMs nor huge pages nor mapping tools nor the terminal."""
     asked: list[str] = []
-    real = probe.read_small
+    real = probe.read_file
 
-    def noted(path: str, size: int = 65536) -> bytes:
+    def noted(path: str, once: bool = True) -> bytes:
         asked.append(path)
-        return real(path, size)
+        return real(path, once)
 
-    monkeypatch.setattr(probe, "read_small", noted)
+    monkeypatch.setattr(probe, "read_file", noted)
     for name in ("probe_hugepages", "probe_lsms", "_tool", "_probe_terminal"):
         monkeypatch.setattr(probe, name, None)
     facts = probe_facts(

@@ -1,0 +1,111 @@
+"""exec: one more process in a container that runs."""
+
+import posix
+
+from oci_schemas.json_text import loads
+from oci_schemas.validate import Invalid, load_process
+from runtime.commands.exec_process import check_process, inline_process, parse_sub_cgroup
+from runtime.commands.invocation import Invocation, absolute
+from runtime.commands.launching import CONFIG_NAME, check_preserved, encode_image, read_file, reason
+from runtime.errors import ConfigError, LifecycleError, SyscallError
+from runtime.host.probe import probe_facts
+from runtime.launch.spawn import become_executor
+from runtime.plan.exec_plan import compile_exec
+from runtime.plan.options import ExecOptions
+from runtime.plan.seccomp import SAVED_NAME, decode_filter
+from runtime.state.lifecycle import require
+from runtime.state.store import ContainerState, failed, load_container
+from runtime.state.store import read_file as read_saved
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from runtime.seccomp.program import Filter
+
+
+def read_process(path: str) -> "Mapping[str, Any]":
+    """The process of a --process file.  Raises: ConfigError with every violation, SyscallError."""
+    try:
+        return load_process(read_file(path))
+    except Invalid as invalid:
+        raise ConfigError("process", invalid.violations) from None
+    except OSError as error:
+        raise SyscallError(f"open {path}", error.errno or 0, reason(error)) from error
+
+
+def saved_config(dir_fd: int) -> "dict[str, Any]":
+    """The config that the container was created with; it was checked then.  Raises: LifecycleError, SyscallError."""
+    try:
+        config = loads(read_saved(dir_fd, CONFIG_NAME))
+    except ValueError as error:
+        raise LifecycleError(f"the saved {CONFIG_NAME} is damaged: {error}") from None
+    except OSError as error:
+        raise failed(f"open the saved {CONFIG_NAME}", error) from None
+    if not isinstance(config, dict):
+        raise LifecycleError(f"the saved {CONFIG_NAME} is damaged: no object")
+    return config
+
+
+def saved_filter(dir_fd: int) -> "Filter | None":
+    """The seccomp filter that the container was created with, if any.  Raises: LifecycleError, SyscallError."""
+    try:
+        return decode_filter(read_saved(dir_fd, SAVED_NAME))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise LifecycleError(str(error)) from None
+    except OSError as error:
+        raise failed(f"open the saved {SAVED_NAME}", error) from None
+
+
+def make_options(invocation: Invocation, state: ContainerState) -> ExecOptions:
+    """The caller's options.  Raises: UsageError."""
+    preserve_fds = invocation.count("preserve-fds")
+    check_preserved(3, preserve_fds, invocation.exe_fd)
+    report = invocation.report
+    return ExecOptions(
+        container_id=state.container_id,
+        root=invocation.root,
+        init_pid=state.pid,
+        init_start_time=state.start_time,
+        detach=invocation.switch("detach"),
+        console_socket=_absolute(invocation.text("console-socket")),
+        pidfd_socket=_absolute(invocation.text("pidfd-socket")),
+        pid_file=_absolute(invocation.text("pid-file")),
+        preserve_fds=preserve_fds,
+        cgroup=parse_sub_cgroup(invocation.texts("cgroup")),
+        log_path=report.path,
+        log_json=report.as_json,
+        debug=report.debugging,
+        rootless=state.rootless if invocation.rootless is None else invocation.rootless,
+        bundle=state.bundle,
+        cgroup_mount=state.cgroup_mount or None,
+        cgroup_path=state.cgroup_path or None,
+    )
+
+
+def _absolute(path: str | None) -> str | None:
+    return absolute(path) if path else None
+
+
+def execute(invocation: Invocation) -> int:
+    """Become the executor of the process's plan.  Raises: OciError in runc's words."""
+    invocation.report.prefix = "exec failed: "
+    state, status, dir_fd = load_container(invocation.root, invocation.container_id())
+    if status != "paused" or not invocation.switch("ignore-paused"):
+        require("exec", status, state.container_id)
+    config = saved_config(dir_fd)
+    path = invocation.text("process")
+    process = read_process(path) if path else inline_process(config.get("process") or {}, invocation)
+    check_process(process)
+    options = make_options(invocation, state)
+    facts = probe_facts({**config, "process": process}, bool(process.get("terminal")) and not options.detach)
+    warnings: list[str] = []
+    plan = compile_exec(process, config, options, facts, saved_filter(dir_fd), warnings)
+    posix.close(dir_fd)
+    for line in warnings:
+        invocation.report.warning(line)
+    become_executor(invocation.exe_fd, encode_image(plan))
+    return 1

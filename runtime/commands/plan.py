@@ -1,0 +1,30 @@
+"""plan: print what create would do, operation by operation.  Needs no root, touches nothing."""
+
+import sys
+
+from oci_schemas.json_text import dumps
+from runtime.commands.invocation import Invocation, check_id
+from runtime.commands.launching import make_options, seccomp_section
+from runtime.plan.compile import compile_create
+
+_EXAMPLE_ID = "example"
+
+
+def execute(invocation: Invocation) -> int:
+    """Print the plan.  Raises: OciError, as create would."""
+    from runtime.plan.explain import explain, explain_json
+    from runtime.seccomp.compile import compile_profile
+
+    container_id = check_id(invocation.arguments[0]) if invocation.arguments else _EXAMPLE_ID
+    options, config, facts = make_options(invocation, "CREATE", container_id)
+    section = seccomp_section(config)
+    compiled = compile_profile(section, facts.machine) if section is not None else None
+    warnings: list[str] = []
+    plan = compile_create(config, options, facts, compiled, warnings)
+    for line in (*warnings, *(compiled.warnings if compiled is not None else ())):
+        invocation.report.warning(line)
+    if invocation.switch("json"):
+        sys.stdout.write(dumps(explain_json(plan), "  ").decode() + "\n")
+    else:
+        sys.stdout.write(explain(plan))
+    return 0
