@@ -136,7 +136,7 @@ def test_rm_force(podman: Podman) -> None:
 def test_pod(podman: Podman) -> None:
     """Two containers join one network namespace by path, as the containers of a pod do."""
     first = detached(podman)
-    result = podman("run", "--rm", "--pids-limit", "0", "--cgroup-parent", podman.cgroup_parent, "--network", f"container:{first}", IMAGE, "/bin/readlink", "/proc/self/ns/net")
+    result = podman("run", "--rm", "--cgroup-parent", podman.cgroup_parent, "--network", f"container:{first}", IMAGE, "/bin/readlink", "/proc/self/ns/net")
     inside = podman("exec", first, "/bin/readlink", "/proc/self/ns/net").ok().out
     podman("rm", "-f", "-t", "0", first).ok()
     assert result.ok().out == inside

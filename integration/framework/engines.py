@@ -128,10 +128,19 @@ class Containerd(Engine):
         self("images", "import", "--snapshotter", "overlayfs", str(layout)).ok()
 
     def run_words(self, *flags: str) -> tuple[str, ...]:
-        """`run` with the runtime under test."""
+        """`run` with the runtime under test; needs the cpu controller, as ctr always asks for shares."""
+        return (*self._run(), "--snapshotter", "overlayfs", *flags)
+
+    def run_bundle(self, bundle: Bundle, *flags: str) -> tuple[str, ...]:
+        """`run` with a config of our own, whose root file system is the bundle's."""
+        bundle.config["root"]["path"] = str(bundle.rootfs)
+        bundle.save()
+        return (*self._run(), "--config", str(bundle.path / "config.json"), *flags)
+
+    def _run(self) -> tuple[str, ...]:
         return (
-            "run", "--snapshotter", "overlayfs", "--runtime", "io.containerd.runc.v2", "--runc-binary", str(self.runtime.path),
-            "--runc-root", str(self.directory / "runc"), *flags,
+            "run", "--runtime", "io.containerd.runc.v2", "--runc-binary", str(self.runtime.path),
+            "--runc-root", str(self.directory / "runc"),
         )  # fmt: skip
 
     def stop(self) -> None:
@@ -191,7 +200,7 @@ class Podman(Engine):
 
     def run_words(self, *flags: str) -> tuple[str, ...]:
         """`run` without network and limits, which need more than the runtime."""
-        return ("run", "--network", "none", "--pids-limit", "0", "--cgroup-parent", self.cgroup_parent, *flags)
+        return ("run", "--network", "none", "--cgroup-parent", self.cgroup_parent, *flags)
 
     def import_image(self, archive: Path) -> None:
         """podman import."""
