@@ -151,7 +151,7 @@ integration: build ## real containers, as root; T=PATH for some, RUNTIME=PATH fo
 
 integration-vm: build ## boot a virtual machine with every cgroup controller and run the tests that need one
 	@tools/setup vm integration
-	@integration/vm/run-tests $(T)
+	@RUNTIME=$(RUNTIME) integration/vm/run-tests $(T)
 
 vm-tree:
 	@tools/setup vm
