@@ -113,6 +113,9 @@ coverage: build ## branch coverage of the unit tests
 	@$(PY) -m coverage run -m pytest -q tests
 	@$(PY) -m coverage report
 
+fuzz: build ## mutate launch plans for some minutes, under ASan and UBSan; POSTERN_FUZZ_SEED=N for another run
+	@POSTERN_FUZZ_ROUNDS=$${POSTERN_FUZZ_ROUNDS:-5000000} $(PYTEST) -q --timeout=0 tests/runtime/native/test_reader_fuzz.py
+
 # --- checks -----------------------------------------------------------------------------------------------------------
 .PHONY: check format lint types imports generate check-generated c-check
 check: lint types imports check-generated c-check test ## everything that needs no root

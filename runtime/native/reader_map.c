@@ -50,7 +50,7 @@ int plan_map(int fd, struct plan *plan, const char **why)
 int plan_check_main(int argc, char **argv)
 {
 	int code = 0;
-	for (int i = 1; i < argc; i++) {
+	for (int i = 2; i < argc; i++) {
 		struct plan plan;
 		const char *why = "";
 		SCOPED_FD(fd) = (int)SYS(openat, AT_FDCWD, argv[i], O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
