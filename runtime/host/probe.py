@@ -33,6 +33,14 @@ _UNIFIED_MOUNTS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
 _TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+def _read_fd(fd: int, once: bool) -> bytes:
+    content = part = posix.read(fd, _PAGE)
+    while part and not once:
+        part = posix.read(fd, 16 * _PAGE)
+        content += part
+    return content
+
+
 def read_file(path: str, once: bool = True) -> bytes:
     """The content of a file, b"" when it cannot be read; `once` suffices for kernel files of less than a page."""
     try:
@@ -40,11 +48,7 @@ def read_file(path: str, once: bool = True) -> bytes:
     except OSError:
         return b""
     try:
-        content = part = posix.read(fd, _PAGE)
-        while part and not once:
-            part = posix.read(fd, 16 * _PAGE)
-            content += part
-        return content
+        return _read_fd(fd, once)
     except OSError:
         return b""
     finally:
