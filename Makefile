@@ -96,7 +96,7 @@ $(BUILD)/lib/postern.pyc: $(PYTHON_SOURCES) $(NATIVE) $(HEADERS) tools/build.py 
 	@$(PY) tools/build.py $(BUILD)
 
 # --- tests without root -----------------------------------------------------------------------------------------------
-.PHONY: test test-pythons property golden coverage
+.PHONY: test test-pythons property golden coverage fuzz
 test: build ## the unit tests, in parallel; T=PATH for some
 	@$(PYTEST) -q -n $(JOBS) $(or $(T),tests)
 
@@ -108,6 +108,10 @@ property: build ## the property tests, with CI's number of examples
 
 golden: build ## rewrite the golden files; read the diff before you commit it
 	@POSTERN_GOLDEN=rewrite $(PYTEST) -q tests -k golden
+
+fuzz: build ## the plan reader under ASan and UBSan, two million mutated images with a new seed
+	@seed=$$(date +%s); echo "seed $$seed"; POSTERN_FUZZ_ROUNDS=2000000 POSTERN_FUZZ_SEED=$$seed \
+		$(PYTEST) -q --timeout 0 tests/runtime/native/test_reader_fuzz.py
 
 coverage: build ## branch coverage of the unit tests
 	@$(PY) -m coverage run -m pytest -q tests
