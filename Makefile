@@ -109,10 +109,6 @@ property: build ## the property tests, with CI's number of examples
 golden: build ## rewrite the golden files; read the diff before you commit it
 	@POSTERN_GOLDEN=rewrite $(PYTEST) -q tests -k golden
 
-fuzz: build ## the plan reader under ASan and UBSan, two million mutated images with a new seed
-	@seed=$$(date +%s); echo "seed $$seed"; POSTERN_FUZZ_ROUNDS=2000000 POSTERN_FUZZ_SEED=$$seed \
-		$(PYTEST) -q --timeout 0 tests/runtime/native/test_reader_fuzz.py
-
 coverage: build ## branch coverage of the unit tests
 	@$(PY) -m coverage run -m pytest -q tests
 	@$(PY) -m coverage report
