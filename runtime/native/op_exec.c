@@ -84,8 +84,8 @@ int op_fifo_wait(struct run *run, const struct plan_op *op)
 	while (fd == -EINTR);
 	if (fd < 0)
 		return (int)fd;
+	/* left open until execve closes it: a start that has poststart hooks to run waits for that */
 	long ret = SYS(write, fd, "0", 1);
-	(void)SYS(close, fd);
 	return ret < 0 ? (int)ret : 0;
 }
 
