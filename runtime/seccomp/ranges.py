@@ -76,7 +76,9 @@ class RangeTable:
             position = number + 1
         self.put(position, default)
         if newest:
-            self.put(newest + 1, NEWER)
+            self.put(
+                max(newest + 1, position), NEWER
+            )  # a multiplexer that rules reach may be newer than what they name
 
     def close_x86_64(self, newest: int, newest_x32: int | None) -> None:
         """The numbers that no call of x86_64 and x32 has, as runc's and libseccomp's programs together decide them.

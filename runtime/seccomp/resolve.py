@@ -109,9 +109,9 @@ def _unconditional_first(alternatives: "list[Alternative]") -> "list[Alternative
 
 
 def newest_number(names: "set[str]", arch: Arch) -> int:
-    """The highest number among `names`, or 0; calls behind a multiplexer do not count, as in runc."""
+    """The highest number that one of `names` has, or 0."""
     numbers = syscall_numbers(arch)
     for name in reversed(numbers):
-        if name in names and not (arch.multiplexed and name in MULTIPLEXED):
+        if name in names:
             return numbers[name]
     return 0

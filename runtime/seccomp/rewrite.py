@@ -56,8 +56,8 @@ def in_libseccomp_order(alternatives: list[Alternative]) -> list[Alternative]:
     """Put conditional rules for one call in the order in which libseccomp's programs ask them.
 
     It matters where rules with different verdicts overlap.  The higher first argument goes first; on one argument
-    inequality goes before equality, equality before upper bounds, upper before lower ones, the tighter bound first; the
-    profile's order decides the rest.
+    (in)equality goes before masks, masks before upper bounds, upper before lower ones; the higher value first, but the lower
+    upper bound.  The profile's order decides the rest.  libseccomp's order of masks depends on more than this.
     """
     if len({action for _, action in alternatives}) < 2:
         return alternatives
@@ -71,12 +71,12 @@ def _precedence(alternative: Alternative) -> tuple[int, int, int]:
     value = first.value
     rank, bound = {
         "SCMP_CMP_NE": (0, -value),
-        "SCMP_CMP_EQ": (1, 0),
+        "SCMP_CMP_EQ": (0, -value),
         "SCMP_CMP_MASKED_EQ": (1, 0),
-        "SCMP_CMP_LT": (2, 2 * value),
-        "SCMP_CMP_LE": (2, 2 * value + 1),
-        "SCMP_CMP_GE": (3, -2 * value),
-        "SCMP_CMP_GT": (3, -2 * value - 1),
+        "SCMP_CMP_LT": (2, value),
+        "SCMP_CMP_LE": (2, value),
+        "SCMP_CMP_GE": (3, -value),
+        "SCMP_CMP_GT": (3, -value),
     }[first.op]
     return (-first.index, rank, bound)
 
