@@ -124,12 +124,6 @@ static int launch(struct run *run)
 	ret = start_init(run);
 	if (ret < 0)
 		return ret;
-	if (plan_find(run, STAGE_HOST, OP_TIMENS)) { /* hooks belong to the runtime's namespace */
-		SCOPED_FD(own) = (int)SYS(openat, AT_FDCWD, "/proc/self/ns/time", O_RDONLY | O_CLOEXEC, 0);
-		ret = own < 0 ? own : (int)SYS(setns, own, 0x80 /* CLONE_NEWTIME */);
-		if (ret < 0)
-			return ret;
-	}
 	if (run->kept_fds) /* the container's: whoever waits for their end must not wait for us */
 		(void)SYS(close_range, 3, 2 + run->kept_fds, 0);
 	ret = parent_stage(run, STAGE_PARENT);

@@ -146,7 +146,7 @@ static int step(struct walk *walk, int root, const char *name, uint32_t mode, bo
 /* Walk the whole path and make what is missing; O_PATH descriptor of the end. */
 static int make_path(int root, const char *path, uint32_t mode, bool file)
 {
-	static struct walk walk; /* too large for a stack that a waiting init keeps */
+	struct walk walk UNINITIALIZED;
 	char name[256];
 	int ret = take_path(&walk, path);
 	while (ret >= 0 && next_component(&walk, name, &ret)) {

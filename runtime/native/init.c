@@ -2,6 +2,10 @@
 #include "executor_int.h"
 
 #include "signal_abi.h"
+#include <linux/mman.h>
+
+#define PAGE 4096ul
+#define STACK_USED (64 * PAGE) /* no call of ours goes deeper */
 
 void reset_signals(void)
 {
@@ -118,6 +122,21 @@ static void drop_slots(struct run *run)
 	}
 }
 
+/* A created container may wait for long: give back what only the way here needed, the depth of the stack and the large blobs that the
+ * parent half alone reads.  Pages of the plan in which pointers were written are not among them. */
+__attribute__((noinline)) static void give_back_memory(const struct run *run)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(PAGE - 1);
+	(void)SYS(madvise, here - STACK_USED, STACK_USED - PAGE, MADV_DONTNEED);
+	for (uint32_t i = 0; i < run->plan.header->stage_end[STAGE_HOST]; i++) {
+		const struct plan_op *op = &run->plan.ops[i];
+		uintptr_t begin = ((uintptr_t)plan_blob(run, op) + PAGE - 1) & ~(PAGE - 1);
+		uintptr_t end = ((uintptr_t)plan_blob(run, op) + op->blob_len) & ~(PAGE - 1);
+		if (op->code == OP_SAVE_FILE && begin < end)
+			(void)SYS(madvise, begin, end - begin, MADV_DONTNEED);
+	}
+}
+
 void init_half(struct run *run)
 {
 	run->in_init = true;
@@ -145,6 +164,8 @@ void init_half(struct run *run)
 	if (!stage_is_empty(run, STAGE_READY))
 		reached(run, STAGE_ROOT);
 	drop_slots(run);
+	if (run->plan.header->mode == MODE_CREATE)
+		give_back_memory(run);
 	apply_stage(run, STAGE_FINAL);
 	reached(run, STAGE_FINAL);
 	if (run->plan.header->mode == MODE_CREATE) {

@@ -27,7 +27,9 @@ int op_open_ns(struct run *run, const struct plan_op *op)
 
 int op_setns(struct run *run, const struct plan_op *op)
 {
-	return setns_is_deferred(run) ? 0 : (int)SYS(setns, run->slot[op->SETNS_ns], op->SETNS_types);
+	if (setns_is_deferred(run) || !op->SETNS_types)
+		return 0;
+	return (int)SYS(setns, run->slot[op->SETNS_ns], op->SETNS_types);
 }
 
 int op_unshare(struct run *run, const struct plan_op *op)

@@ -135,9 +135,13 @@ static int remove_cgroup(struct run *run)
 	const struct plan_header *header = run->plan.header;
 	if (!run->cgroup_made || header->cgroup_mount == PLAN_NO_STRING || header->cgroup_path == PLAN_NO_STRING)
 		return 0;
-	if (run->slot[SLOT_CGROUP] >= 0)
-		(void)cgroup_kill(run->slot[SLOT_CGROUP]); /* what it could not kill keeps the directory busy, which is reported */
-	int ret = cgroup_remove(plan_string(run, header->cgroup_mount), plan_string(run, header->cgroup_path), REMOVE_TIMEOUT_MS);
+	const char *mount = plan_string(run, header->cgroup_mount), *path = plan_string(run, header->cgroup_path);
+	int ret = cgroup_remove(mount, path, 0);
+	if (ret == -EBUSY || ret == -ENOTEMPTY) {
+		if (run->slot[SLOT_CGROUP] >= 0)
+			(void)cgroup_kill(run->slot[SLOT_CGROUP]); /* what it could not kill keeps the directory busy, which is reported */
+		ret = cgroup_remove(mount, path, REMOVE_TIMEOUT_MS);
+	}
 	run->cgroup_made = ret < 0;
 	return ret;
 }
