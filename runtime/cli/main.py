@@ -4,13 +4,11 @@ The only place where an exception becomes text.  Called by the bundle with the e
 user wrote it.
 """
 
-import sys
-
 from runtime.cli.parse import Parsed, Value, WrongUsage, parse_globals, parse_verb
 from runtime.cli.settings import report_of, settle
 from runtime.commands.invocation import Invocation
 from runtime.errors import OciError
-from runtime.launch.report import Report
+from runtime.launch.report import Report, encode, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ def _dispatch(parsed: Parsed, report: Report, exe_fd: int) -> int:
     if parsed.flags.get("help"):
         from runtime.cli.usage import verb_usage
 
-        sys.stdout.write(verb_usage(parsed.verb))
+        show(encode(verb_usage(parsed.verb)))
         return 0
     invocation = Invocation(parsed.verb, parsed.flags, parsed.arguments, exe_fd)
     settle(invocation, parsed.globals, report)
@@ -69,19 +67,21 @@ def _program(values: dict[str, Value]) -> int:
     if values.get("version") and not values.get("help"):
         from runtime.host.version import version_text
 
-        sys.stdout.write(version_text())
+        show(encode(version_text()))
     else:
         from runtime.cli.usage import program_usage
 
-        sys.stdout.write(program_usage())
+        show(encode(program_usage()))
     return 0
 
 
 def _show_usage(verb: str) -> None:
     from runtime.cli.usage import program_usage, verb_usage
 
-    sys.stdout.write("Incorrect Usage.\n\n" + (verb_usage(verb) if verb else program_usage()))
-    sys.stdout.flush()
+    try:
+        show(encode("Incorrect Usage.\n\n" + (verb_usage(verb) if verb else program_usage())))
+    except OSError:
+        return  # nobody reads stdout; the error itself goes to stderr
 
 
 def _report_internal(report: Report, error: Exception) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _READ = posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK
-_WRITE = posix.O_WRONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+_WRITE = posix.O_WRONLY | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
 
 
 def read_at(dir_fd: int, name: str) -> bytes:

@@ -1,7 +1,6 @@
 """events: a container's statistics as lines of JSON, once or at an interval."""
 
 import posix
-import sys
 from time import sleep
 
 from oci_schemas.json_text import dumps
@@ -10,6 +9,7 @@ from runtime.commands.containers import Container, find_for, read_at
 from runtime.commands.invocation import Invocation
 from runtime.errors import UsageError
 from runtime.host.probe import probe_hugepages
+from runtime.launch.report import show
 from runtime.state.store import is_alive
 
 _UNITS = (("ms", 0.001), ("us", 0.000001), ("ns", 0.000000001), ("h", 3600.0), ("m", 60.0), ("s", 1.0))
@@ -40,8 +40,7 @@ def parse_interval(text: str) -> float:
 
 def _line(container: Container, kind: str, data: object) -> None:
     event = {"type": kind, "id": container.state.container_id, **({} if data is None else {"data": data})}
-    sys.stdout.write(dumps(event).decode() + "\n")
-    sys.stdout.flush()
+    show(dumps(event) + b"\n")
 
 
 def _reader(fd: int, name: str) -> str:

@@ -3,12 +3,11 @@
 Source: features.md, features-linux.md.
 """
 
-import sys
-
 from oci_schemas.json_text import dumps
 from runtime.commands.invocation import Invocation
 from runtime.host.facts import HostFacts
 from runtime.host.probe import namespace_kinds, probe_facts
+from runtime.launch.report import show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,5 +84,5 @@ def execute(_invocation: Invocation) -> int:
     from runtime.host.version import VERSION, commit
 
     document = features_document(probe_facts(None), VERSION, commit())
-    sys.stdout.write(dumps(document, "    ").decode() + "\n")
+    show(dumps(document, "    ") + b"\n")
     return 0

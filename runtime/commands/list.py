@@ -1,11 +1,10 @@
 """list: every container under the state root; a broken one is a warning and no more."""
 
-import sys
-
 from oci_schemas.json_text import dumps
 from runtime.commands.invocation import Invocation
 from runtime.commands.table import format_table
 from runtime.errors import UsageError
+from runtime.launch.report import encode, show
 from runtime.state.store import list_containers, state_document
 
 TYPE_CHECKING = False
@@ -41,5 +40,5 @@ def execute(invocation: Invocation) -> int:
     style = list_format(invocation)
     found = list_containers(invocation.root, invocation.report.warning)
     documents = [state_document(state, status) for state, status in found]
-    sys.stdout.write(render(documents, "quiet" if invocation.switch("quiet") else style))
+    show(encode(render(documents, "quiet" if invocation.switch("quiet") else style)))
     return 0

@@ -1,10 +1,9 @@
 """plan: print what create would do, operation by operation.  Needs no root, touches nothing."""
 
-import sys
-
 from oci_schemas.json_text import dumps
 from runtime.commands.invocation import Invocation, check_id
 from runtime.commands.launching import make_options, seccomp_section
+from runtime.launch.report import encode, show
 from runtime.plan.compile import compile_create
 
 _EXAMPLE_ID = "example"
@@ -24,7 +23,7 @@ def execute(invocation: Invocation) -> int:
     for line in (*warnings, *(compiled.warnings if compiled is not None else ())):
         invocation.report.warning(line)
     if invocation.switch("json"):
-        sys.stdout.write(dumps(explain_json(plan), "  ").decode() + "\n")
+        show(dumps(explain_json(plan), "  ") + b"\n")
     else:
-        sys.stdout.write(explain(plan))
+        show(encode(explain(plan)))
     return 0

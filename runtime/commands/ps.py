@@ -1,7 +1,6 @@
 """ps: the processes of a container, by pid on the host."""
 
 import posix
-import sys
 
 from oci_schemas.json_text import dumps
 from runtime.commands.containers import Container, read_at
@@ -10,6 +9,7 @@ from runtime.commands.launching import read_fd, reason
 from runtime.commands.list import list_format
 from runtime.commands.process_table import filter_table
 from runtime.errors import OciError, SyscallError
+from runtime.launch.report import encode, show
 
 _DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _DEEPEST = 64
@@ -84,7 +84,7 @@ def execute(invocation: Invocation) -> int:
     pids = container_pids(container)
     container.close()
     if style == "json":
-        sys.stdout.write(dumps(pids or None).decode() + "\n")
+        show(dumps(pids or None) + b"\n")
     else:
-        sys.stdout.write(filter_table(run_ps(invocation.arguments[1:] or ["-ef"]), pids))
+        show(encode(filter_table(run_ps(invocation.arguments[1:] or ["-ef"]), pids)))
     return 0

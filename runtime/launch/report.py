@@ -5,7 +5,6 @@ executor's `report.c` writes the same records.  One record is one write(2).
 """
 
 import posix
-import sys
 from time import gmtime, time, time_ns
 
 from oci_schemas.json_text import quote
@@ -35,10 +34,19 @@ def _write(fd: int, data: bytes) -> None:
         data = data[posix.write(fd, data) :]
 
 
+def encode(text: str) -> bytes:
+    """Text as UTF-8, whatever the locale; bytes that came in as no UTF-8 go out as they were."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def show(data: bytes) -> None:
+    """Write to standard output, unbuffered: what was shown stands before what is reported next.  Raises: OSError."""
+    _write(1, data)
+
+
 def _write_stderr(line: str) -> None:
-    sys.stdout.flush()
     try:
-        _write(2, line.encode("utf-8", "surrogateescape"))
+        _write(2, encode(line))
     except OSError:
         return  # nobody listens: nothing is left to tell it with
 
