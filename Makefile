@@ -98,6 +98,7 @@ $(BUILD)/lib/postern.pyc: $(PYTHON_SOURCES) $(NATIVE) $(HEADERS) tools/build.py 
 # --- tests without root -----------------------------------------------------------------------------------------------
 .PHONY: test test-pythons property golden coverage fuzz
 test: build ## the unit tests, in parallel; T=PATH for some
+	@tools/setup test
 	@$(PYTEST) -q -n $(JOBS) $(or $(T),tests)
 
 test-pythons: build ## the unit tests under the oldest and the newest Python of this machine
@@ -149,7 +150,7 @@ c-check: setup ## both architectures without warnings, the analyser, and the aar
 .PHONY: integration integration-vm reference vm-tree demo bench-start
 INTEGRATION = $(PYTEST) -q $(if $(RUNTIME),--runtime $(RUNTIME))
 integration: build ## real containers, as root; T=PATH for some, RUNTIME=PATH for runc or crun
-	@tools/setup integration compat
+	@tools/setup test integration compat
 	@$(INTEGRATION) -n $(JOBS) $(or $(T),integration)
 
 integration-vm: build ## boot a virtual machine with every cgroup controller and run the tests that need one
