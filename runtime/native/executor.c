@@ -132,22 +132,28 @@ static int launch(struct run *run)
 	return ret < 0 ? ret : talk(run);
 }
 
+/* Failed without an operation of the plan to name. */
+static int fail_launch(struct run *run, int error)
+{
+	struct frame frame = {.kind = FRAME_ERROR, .stage = STAGE_PARENT, .error = -error, .detail = DETAIL_WHOLE};
+	struct text text = text_in(frame.text, sizeof(frame.text));
+	text_add(&text, "unable to start the container's init: ");
+	text_add(&text, errno_text(error));
+	report_failure(run, &frame);
+	return -ECANCELED;
+}
+
 static int run_plan(struct run *run)
 {
 	if (is_foreground(run) && run->plan.header->mode == MODE_RUN && plan_flag(run, PLAN_SUBREAPER))
-		(void)SYS(prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	int signals = is_foreground(run) ? signals_open() : -1;
-	int ret = launch(run);
+		(void)SYS(prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* not needed for the container's own processes */
+	int signals = is_foreground(run) ? signals_open() : 0;
+	int ret = signals < 0 ? signals : launch(run);
+	if (ret < 0 && ret != -ECANCELED)
+		ret = fail_launch(run, ret);
 	if (ret >= 0)
 		ret = parent_stage(run, STAGE_POST);
 	if (ret < 0) {
-		if (ret != -ECANCELED) {
-			struct frame frame = {.kind = FRAME_ERROR, .stage = STAGE_PARENT, .error = -ret, .detail = DETAIL_WHOLE};
-			struct text text = text_in(frame.text, sizeof(frame.text));
-			text_add(&text, "unable to start the container's init: ");
-			text_add(&text, errno_text(ret));
-			report_failure(run, &frame);
-		}
 		undo(run);
 		return failure_code(run);
 	}
