@@ -114,8 +114,8 @@ coverage: build ## branch coverage of the unit tests
 	@$(PY) -m coverage run -m pytest -q tests
 	@$(PY) -m coverage report
 
-fuzz: build ## mutate launch plans for some minutes, under ASan and UBSan; POSTERN_FUZZ_SEED=N for another run
-	@POSTERN_FUZZ_ROUNDS=$${POSTERN_FUZZ_ROUNDS:-5000000} $(PYTEST) -q --timeout=0 tests/runtime/native/test_reader_fuzz.py
+fuzz: build ## mutate launch plans and state files for some minutes, under ASan and UBSan; POSTERN_FUZZ_SEED=N for another run
+	@POSTERN_FUZZ_ROUNDS=$${POSTERN_FUZZ_ROUNDS:-5000000} $(PYTEST) -q --timeout=0 tests/runtime/native/test_*_fuzz.py
 
 # --- checks -----------------------------------------------------------------------------------------------------------
 .PHONY: check format lint types imports generate check-generated c-check
