@@ -12,8 +12,8 @@ BPF_MOV32_X = 0xBC  # w_dst = w_src
 BPF_AND32_K = 0x54  # w_dst &= imm
 BPF_RSH32_K = 0x74  # w_dst >>= imm
 BPF_JA = 0x05  # pc += off
-BPF_JNE_K = 0x55  # if dst != imm: pc += off
-BPF_JSET_K = 0x45  # if dst & imm: pc += off
+BPF_JNE32_K = 0x56  # if w_dst != imm: pc += off
+BPF_JSET32_K = 0x46  # if w_dst & imm: pc += off
 BPF_EXIT = 0x95
 
 # struct bpf_cgroup_dev_ctx { u32 access_type; u32 major; u32 minor; }, access_type = access << 16 | type

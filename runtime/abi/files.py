@@ -7,11 +7,15 @@ S_IFBLK = 0o060000
 S_IFREG = 0o100000
 
 
+MAJOR_MAX = (1 << 12) - 1
+MINOR_MAX = (1 << 20) - 1
+
+
 def make_device(major: int, minor: int) -> int:
-    """A device number as mknod(2) and stat(2) carry it."""
-    return (minor & 0xFF) | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | (major & ~0xFFF) << 32
+    """A device number as mknod(2) and stat(2) carry it; 12 bits of major, 20 of minor."""
+    return (minor & 0xFF) | major << 8 | (minor & ~0xFF) << 12
 
 
 def split_device(number: int) -> tuple[int, int]:
     """(major, minor) of a device number."""
-    return (number >> 8 & 0xFFF) | (number >> 32 & ~0xFFF), (number & 0xFF) | (number >> 12 & ~0xFF)
+    return number >> 8 & 0xFFF, (number & 0xFF) | (number >> 12 & 0xFFF00)

@@ -18,8 +18,8 @@ from runtime.abi.bpf import (
     BPF_DEVCG_DEV_CHAR,
     BPF_EXIT,
     BPF_JA,
-    BPF_JNE_K,
-    BPF_JSET_K,
+    BPF_JNE32_K,
+    BPF_JSET32_K,
     BPF_LDX_W,
     BPF_MOV32_K,
     BPF_MOV32_X,
@@ -75,6 +75,9 @@ def device_rules(entries: "Iterable[Mapping[str, Any]]") -> tuple[list[Rule], li
             wrong.append((f"/{index}/access", f"device access at {index} field cannot be empty"))
         major, minor = entry.get("major"), entry.get("minor")
         numbers = (ANY if major is None else int(major), ANY if minor is None else int(minor))
+        for name, number in (("major", numbers[0]), ("minor", numbers[1])):
+            if not ANY <= number < 1 << 32:
+                wrong.append((f"/{index}/{name}", f"{number} is not a device number"))
         rules.append((bool(entry.get("allow")), _TYPES[entry.get("type")], *numbers, bits))
     return rules, wrong
 
@@ -120,14 +123,14 @@ def _rule(rule: Rule) -> bytes:
     if allow:
         body = [
             _insn(BPF_AND32_K, _PENDING, imm=_signed(~access & 0xFFFFFFFF)),
-            _insn(BPF_JNE_K, _PENDING, off=2, imm=0),
+            _insn(BPF_JNE32_K, _PENDING, off=2, imm=0),
             _ALLOW,
         ]
     else:
-        body = [_insn(BPF_JSET_K, _PENDING, off=1, imm=access), _insn(BPF_JA, off=2), _DENY]
+        body = [_insn(BPF_JSET32_K, _PENDING, off=1, imm=access), _insn(BPF_JA, off=2), _DENY]
     length = 4
     head = [
-        _insn(BPF_JNE_K, register, off=len(tests) - index - 1 + length, imm=_signed(number))
+        _insn(BPF_JNE32_K, register, off=len(tests) - index - 1 + length, imm=_signed(number))
         for index, (register, number) in enumerate(tests)
     ]
     return b"".join((*head, *body))

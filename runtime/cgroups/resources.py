@@ -225,8 +225,7 @@ def _io_weight(pointer: str, device: str, weight: int, limits: Limits) -> None:
     if not 10 <= weight <= 1000:
         limits.violations.append((pointer, f"weight {weight} is not between 10 and 1000"))
         return
-    plain = "" if device else "default "
-    choices = (("io.bfq.weight", f"{device}{weight}"), ("io.weight", f"{device or plain}{io_weight(weight)}"))
+    choices = (("io.bfq.weight", f"{device}{weight}"), ("io.weight", f"{device}{io_weight(weight)}"))
     limits.writes.append(Write(pointer, choices))
 
 
