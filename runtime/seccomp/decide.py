@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from runtime.seccomp.filter import Clause, Target
 
 NODE_BUDGET = 96
+UNBOUNDED = 1 << 30  # one clause has no more nodes than tests
 
 
 class _OverBudgetError(Exception):
@@ -22,28 +23,28 @@ class _OverBudgetError(Exception):
 def decide(clauses: "tuple[Clause, ...]", default: "Target") -> "Target":
     """The decision that gives the first matching clause's target, or `default`."""
     try:
-        return _joint((*clauses, ((), default)), {})
+        return _joint((*clauses, ((), default)), {}, NODE_BUDGET)
     except _OverBudgetError:
         target = default
         for tests, action in reversed(clauses):
-            target = _joint(((tests, action), ((), target)), {})
+            target = _joint(((tests, action), ((), target)), {}, UNBOUNDED)
         return target
 
 
-def _joint(clauses: "tuple[Clause, ...]", known: "dict[tuple[Clause, ...], Target]") -> "Target":
+def _joint(clauses: "tuple[Clause, ...]", known: "dict[tuple[Clause, ...], Target]", budget: int) -> "Target":
     tests, action = clauses[0]
     if not tests:
         return action
     found = known.get(clauses)
     if found is not None:
         return found
-    if len(known) > NODE_BUDGET:
+    if len(known) > budget:
         raise _OverBudgetError
     word, mask, _ = tests[0]
     starts: list[int] = []
     targets: list[Target] = []
     for start in _pieces(clauses, word, mask):
-        target = _joint(_remaining(clauses, word, mask, start), known)
+        target = _joint(_remaining(clauses, word, mask, start), known, budget)
         if not targets or targets[-1] != target:
             starts.append(start)
             targets.append(target)

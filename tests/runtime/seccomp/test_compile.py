@@ -1,0 +1,90 @@
+"""The compiler's entry: machines, bounds, tables."""
+
+import sys
+
+import pytest
+
+from runtime.errors import FilterError
+from runtime.seccomp.arches import ARCHES, IPC, MACHINES, SOCKETCALL, Arch, find_arch, syscall_numbers
+from runtime.seccomp.compile import compile_profile
+from runtime.seccomp.interpret import Call, decode, interpret
+
+
+def arch_of(name: str) -> Arch:
+    """The architecture, which must be known."""
+    arch = find_arch(name)
+    assert arch is not None
+    return arch
+
+
+def test_a_machine_without_a_table_is_refused() -> None:
+    """By name."""
+    with pytest.raises(FilterError, match="no system call table for the machine 'vax'"):
+        compile_profile({"defaultAction": "SCMP_ACT_ALLOW"}, "vax")
+
+
+def test_a_program_that_the_kernel_would_not_take_is_refused() -> None:
+    """More than 4096 instructions: the number needed is named."""
+    rules = [
+        {
+            "names": [name],
+            "action": "SCMP_ACT_ERRNO",
+            "args": [{"index": at, "op": "SCMP_CMP_EQ", "value": position * 977 + at} for at in range(6)],
+        }
+        for position, name in enumerate(syscall_numbers(arch_of("x86_64")))
+    ]
+    with pytest.raises(FilterError, match="instructions are needed, the kernel takes 4096"):
+        compile_profile({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules}, "x86_64")
+
+
+@pytest.mark.parametrize("token", ARCHES)
+def test_every_architecture_compiles(token: str) -> None:
+    """Its calls, its audit number, its byte order; its table has what every Linux has."""
+    arch = arch_of(token)
+    numbers = syscall_numbers(arch)
+    assert {"read", "write", "openat", "exit_group", "openat2", "futex_waitv", "mseal"} <= numbers.keys()
+    assert list(numbers.values()) == sorted(numbers.values())
+    section = {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "syscalls": [
+            {"names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "op": "SCMP_CMP_GT", "value": 5}]}
+        ],
+    }
+    program = decode(compile_profile(section, token).program, big_endian=arch.big_endian)
+    for value, verdict in ((5, 0x50001), (6, 0x7FFF0000)):
+        call = Call(numbers["read"], arch.audit, (value, 0, 0, 0, 0, 0))
+        assert interpret(program, call, big_endian=arch.big_endian).verdict == verdict
+    assert interpret(program, Call(numbers["read"], 0x99), big_endian=arch.big_endian).verdict == 0
+
+
+def test_tables_agree_where_numbers_are_common() -> None:
+    """Since Linux 5.1 new calls have one number on all architectures (but an ABI's offset): checked on those after 424."""
+    offsets = {"mips": 4000, "mips64": 5000, "mips64n32": 6000, "x32": 0x40000000}
+    reference = syscall_numbers(arch_of("aarch64"))
+    for token, facts in ARCHES.items():
+        numbers = syscall_numbers(arch_of(token))
+        for name, number in reference.items():
+            if 424 <= number <= 462 and name in numbers:
+                assert numbers[name] - offsets.get(facts[3], 0) == number, (token, name)
+
+
+def test_multiplexers_exist_where_arches_says_so() -> None:
+    """socketcall and ipc are in the table of each multiplexed architecture and in no other's."""
+    for token in ARCHES:
+        arch = arch_of(token)
+        assert ({"socketcall", "ipc"} <= syscall_numbers(arch).keys()) == arch.multiplexed, token
+    assert not SOCKETCALL.keys() & IPC.keys()
+    assert set(MACHINES.values()) <= set(ARCHES)
+
+
+def test_the_compiler_drags_in_nothing() -> None:
+    """It runs in every create: of the standard library it may load only what is built in."""
+    import subprocess
+
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); before = set(sys.modules); import runtime.seccomp.compile as c;"
+        "c.compile_profile({'defaultAction': 'SCMP_ACT_ALLOW', 'syscalls': [{'names': ['read'], 'action': 'SCMP_ACT_LOG'}]}, 'x86_64');"
+        "print(*sorted(m for m in set(sys.modules) - before if not m.startswith('runtime')))"
+    )
+    found = subprocess.run([sys.executable, "-I", "-S", "-c", code, "."], capture_output=True, text=True, check=True)
+    assert found.stdout.split() in ([], ["_struct"])
