@@ -6,9 +6,10 @@ from oci_schemas.json_text import loads
 from oci_schemas.validate import Invalid, load_process
 from runtime.commands.exec_process import check_process, inline_process, parse_sub_cgroup
 from runtime.commands.invocation import Invocation, absolute
-from runtime.commands.launching import CONFIG_NAME, check_preserved, encode_image, read_file, reason
+from runtime.commands.launching import CONFIG_NAME, check_preserved, encode_image, read_file
 from runtime.errors import ConfigError, LifecycleError, SyscallError
 from runtime.host.probe import probe_facts
+from runtime.launch.report import reason
 from runtime.launch.spawn import become_executor
 from runtime.plan.exec_plan import compile_exec
 from runtime.plan.options import ExecOptions

@@ -7,7 +7,7 @@ from runtime.commands.invocation import Invocation, absolute
 from runtime.errors import ConfigError, OciError, SyscallError
 from runtime.host.probe import probe_facts
 from runtime.launch.filter_cache import compiled_filter
-from runtime.launch.report import created_now
+from runtime.launch.report import created_now, reason
 from runtime.launch.spawn import become_executor
 from runtime.plan.compile import compile_create
 from runtime.plan.encode import encode_plan
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from runtime.plan.launch_plan import LaunchPlan
 
 CONFIG_NAME = "config.json"
-
-
-def reason(error: OSError) -> str:
-    """The errno's words, in lower case as everywhere."""
-    text = error.strerror or str(error)
-    return text[:1].lower() + text[1:]
 
 
 def read_file(path: str) -> bytes:

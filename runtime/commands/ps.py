@@ -5,11 +5,11 @@ import posix
 from oci_schemas.json_text import dumps
 from runtime.commands.containers import Container, read_at
 from runtime.commands.invocation import Invocation
-from runtime.commands.launching import read_fd, reason
+from runtime.commands.launching import read_fd
 from runtime.commands.list import list_format
 from runtime.commands.process_table import filter_table
 from runtime.errors import OciError, SyscallError
-from runtime.launch.report import encode, show
+from runtime.launch.report import encode, reason, show
 
 _DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _DEEPEST = 64

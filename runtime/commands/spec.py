@@ -4,8 +4,9 @@ import posix
 
 from oci_schemas.json_text import dumps
 from runtime.commands.invocation import Invocation
-from runtime.commands.launching import CONFIG_NAME, enter_bundle, reason
+from runtime.commands.launching import CONFIG_NAME, enter_bundle
 from runtime.errors import OciError, SyscallError
+from runtime.launch.report import reason
 
 
 def execute(invocation: Invocation) -> int:

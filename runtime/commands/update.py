@@ -6,10 +6,11 @@ from oci_schemas.validate import Invalid, load_resources
 from runtime.cgroups.resources import Write, check_controllers, compile_limits
 from runtime.commands.containers import Container, find_for, read_at, write_at
 from runtime.commands.invocation import Invocation
-from runtime.commands.launching import read_fd, read_file, reason
+from runtime.commands.launching import read_fd, read_file
 from runtime.commands.update_flags import resources_of_flags
 from runtime.errors import CgroupError, ConfigError, SyscallError
 from runtime.host.probe import probe_facts
+from runtime.launch.report import reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -171,15 +171,21 @@ def _open_trusted(path: str) -> int:
 
 
 def compiler_identity() -> str:
-    """What changes whenever the compiler's code may have: the identity of the bundle that runs, "" outside of one."""
+    """What changes whenever the compiler's code may have: the identity of the file that holds it.
+
+    That is the planner's own program where its modules are frozen, else the bundle; "" when single files are run.
+    """
     import sys
 
-    bundle = sys.argv[0] if sys.argv else ""
-    try:
-        status = posix.stat(bundle)
-    except OSError:
+    from runtime import seccomp
+
+    frozen = getattr(seccomp, "__file__", None) is None
+    path = "/proc/self/exe" if frozen else sys.argv[0] if sys.argv else ""
+    if not (frozen or path.endswith(".pyc")):
         return ""
-    if not bundle.endswith(".pyc"):
+    try:
+        status = posix.stat(path)
+    except OSError:
         return ""
     return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
 

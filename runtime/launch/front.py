@@ -6,7 +6,7 @@ The hidden flag `--planned` tells it that Python has done its part, so that it d
 import posix
 
 from runtime.errors import FeatureMissing, SyscallError
-from runtime.launch.report import Report
+from runtime.launch.report import Report, reason
 
 PROGRAM_NAME = "postern"
 
@@ -34,7 +34,7 @@ def run_front(exe_fd: int, arguments: list[str]) -> int:
         pid = posix.posix_spawn(path, arguments, dict(posix.environ))
         code = posix.waitstatus_to_exitcode(posix.waitpid(pid, 0)[1])
     except OSError as error:
-        raise SyscallError(f"exec {path}", error.errno or 0, error.strerror or str(error)) from error
+        raise SyscallError(f"exec {path}", error.errno or 0, reason(error)) from error
     return code if code >= 0 else 128 - code
 
 
@@ -45,4 +45,4 @@ def become_front(exe_fd: int, arguments: list[str]) -> None:
         posix.set_inheritable(exe_fd, False)
         posix.execve(path, arguments, dict(posix.environ))
     except OSError as error:
-        raise SyscallError(f"exec {path}", error.errno or 0, error.strerror or str(error)) from error
+        raise SyscallError(f"exec {path}", error.errno or 0, reason(error)) from error

@@ -29,6 +29,12 @@ def created_now() -> str:
     return rfc3339_nano(time_ns())
 
 
+def reason(error: OSError) -> str:
+    """The errno's words, in lower case as everywhere."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]
+
+
 def _write(fd: int, data: bytes) -> None:
     while data:
         data = data[posix.write(fd, data) :]
@@ -89,7 +95,7 @@ class Report:
             finally:
                 posix.close(fd)
         except OSError as error:
-            _write_stderr(f"unable to open the log {self.path}: {error.strerror}\n")
+            _write_stderr(f"unable to open the log {self.path}: {reason(error)}\n")
 
     def _at(self, level: str, line: str) -> None:
         if LEVELS.index(level) <= LEVELS.index(self.level):

@@ -6,6 +6,8 @@ The last thing that Python does for a container: from here on nothing of the int
 import posix
 
 from runtime.errors import FeatureMissing, SyscallError
+from runtime.host.probe import read_file
+from runtime.launch.report import reason
 
 EXECUTOR_NAME = "postern:init"
 
@@ -37,7 +39,7 @@ def seal_plan(image: bytes) -> int:
             rest = rest[posix.write(fd, rest) :]
         fcntl(fd, _F_ADD_SEALS, _SEALS)
     except OSError as error:
-        raise SyscallError("unable to seal the launch plan", error.errno or 0, error.strerror or str(error)) from error
+        raise SyscallError("unable to seal the launch plan", error.errno or 0, reason(error)) from error
     return fd
 
 
@@ -45,9 +47,9 @@ def executor_environment() -> dict[bytes, bytes]:
     """Our own environment, without the LC_CTYPE that the interpreter adds for itself (PEP 538)."""
     environment = dict(posix.environ)
     if b"LC_CTYPE" in environment:
-        with open("/proc/self/environ", "rb") as file:
-            if not any(entry.startswith(b"LC_CTYPE=") for entry in file.read().split(b"\0")):
-                del environment[b"LC_CTYPE"]
+        given = read_file("/proc/self/environ", once=False)
+        if not any(entry.startswith(b"LC_CTYPE=") for entry in given.split(b"\0")):
+            del environment[b"LC_CTYPE"]
     return environment
 
 
@@ -60,4 +62,4 @@ def become_executor(exe_fd: int, image: bytes) -> None:
         posix.set_inheritable(exe_fd, False)
         posix.execve(exe_fd, [EXECUTOR_NAME, str(plan_fd)], executor_environment())
     except OSError as error:
-        raise SyscallError("unable to start the executor", error.errno or 0, error.strerror or str(error)) from error
+        raise SyscallError("unable to start the executor", error.errno or 0, reason(error)) from error
