@@ -10,6 +10,8 @@
  * Built only where the interpreter comes as a static library (Debian's libpythonX.Y-dev); the front does without it otherwise. */
 #include <Python.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* frozen_modules (struct _frozen[]) and frozen_sites (const char *[], relative ones are relative to ENTRY's directory) */
@@ -42,7 +44,10 @@ static int set_path(const char *entry)
 	PyObject *path = PyList_New(0);
 	for (size_t i = 0; path && frozen_sites[i]; i++) {
 		const char *site = frozen_sites[i];
-		PyObject *text = site[0] == '/' ? PyUnicode_FromString(site) : PyUnicode_FromFormat("%.*s/%s", directory_size, entry, site);
+		char absolute[PATH_MAX];
+		int size = site[0] == '/' ? snprintf(absolute, sizeof(absolute), "%s", site)
+					  : snprintf(absolute, sizeof(absolute), "%.*s/%s", directory_size, entry, site);
+		PyObject *text = size < (int)sizeof(absolute) ? PyUnicode_DecodeFSDefault(absolute) : NULL;
 		if (!text || PyList_Append(path, text) != 0)
 			Py_CLEAR(path);
 		Py_XDECREF(text);
