@@ -50,3 +50,10 @@ def call(program: list[str], containers: Containers) -> Call:
         )
 
     return run
+
+
+@pytest.fixture
+def real_kernel() -> None:
+    """Skips under an emulator, which may lack openat2 and renumber real-time signals."""
+    if os.environ.get("POSTERN_FOREIGN"):
+        pytest.skip("the emulator does not pass every system call on")

@@ -102,6 +102,7 @@ def test_delete_follows_no_symlink(call: Call, containers: Containers, tmp_path:
     assert (precious / "file").exists()
 
 
+@pytest.mark.usefixtures("real_kernel")
 def test_the_cgroup_is_removed_with_what_is_below(call: Call, containers: Containers, tmp_path: Path) -> None:
     """Whatever depth a container has nested in it."""
     group = tmp_path / "cg/web"
@@ -119,6 +120,7 @@ def test_the_cgroup_is_removed_with_what_is_below(call: Call, containers: Contai
     assert os.listdir(tmp_path / "cg") == []
 
 
+@pytest.mark.usefixtures("real_kernel")
 def test_a_missing_cgroup_is_no_error(call: Call, containers: Containers, tmp_path: Path) -> None:
     """Somebody removed it, or the machine was started anew."""
     containers.ended("web", cgroupMount=str(tmp_path), cgroupPath="/none/web")

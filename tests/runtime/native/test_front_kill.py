@@ -34,6 +34,7 @@ def fake_cgroup(containers: Containers, *pids: int) -> Path:
         (("rtmax-1",), 63),
     ],
 )
+@pytest.mark.usefixtures("real_kernel")
 def test_kill_sends_the_signal_to_init(call: Call, containers: Containers, words: tuple[str, ...], number: int) -> None:
     """By name with or without SIG in any case, by number, SIGTERM by default."""
     process = containers.process()
@@ -79,6 +80,7 @@ def test_a_create_that_is_under_way_is_not_signalled(call: Call, containers: Con
     assert process.poll() is None
 
 
+@pytest.mark.usefixtures("real_kernel")
 def test_kill_all_reaches_the_whole_cgroup(call: Call, containers: Containers) -> None:
     """--all with another signal than KILL goes to every process that the cgroup lists, and below."""
     init, other, below = (containers.process() for _ in range(3))
@@ -91,6 +93,7 @@ def test_kill_all_reaches_the_whole_cgroup(call: Call, containers: Containers) -
         assert process.wait(timeout=10) == -signal.SIGUSR2
 
 
+@pytest.mark.usefixtures("real_kernel")
 def test_sigkill_without_a_pid_namespace_of_its_own_kills_the_cgroup(call: Call, containers: Containers) -> None:
     """Init's end would not end the others."""
     init = containers.process()
@@ -100,6 +103,7 @@ def test_sigkill_without_a_pid_namespace_of_its_own_kills_the_cgroup(call: Call,
     assert (group / "cgroup.kill").read_text() == "1"
 
 
+@pytest.mark.usefixtures("real_kernel")
 def test_what_is_left_in_the_cgroup_of_an_ended_container_can_be_killed(call: Call, containers: Containers) -> None:
     """containerd calls `kill --all ID 9` after init's end."""
     group = fake_cgroup(containers)
@@ -108,6 +112,7 @@ def test_what_is_left_in_the_cgroup_of_an_ended_container_can_be_killed(call: Ca
     assert (group / "cgroup.kill").read_text() == "1"
 
 
+@pytest.mark.usefixtures("real_kernel")
 def test_without_cgroup_and_init_nothing_runs(call: Call, containers: Containers) -> None:
     """runc's words, which containerd's shim takes for `already finished`."""
     containers.ended("web", cgroupMount=str(containers.root.parent), cgroupPath="/none", ownPidNamespace=False)

@@ -6,6 +6,8 @@ import os
 import subprocess
 import threading
 
+import pytest
+
 from tests.runtime.native.conftest import Call
 from tests.runtime.native.containers import Containers
 from tests.runtime.native.test_front_state import message
@@ -34,6 +36,7 @@ def test_start_of_a_container_in_the_making_is_refused(call: Call, containers: C
     assert message(call("start", "web")) == '"cannot start a container in the creating state"'
 
 
+@pytest.mark.usefixtures("real_kernel")
 def test_start_of_a_paused_container_is_refused(call: Call, containers: Containers) -> None:
     """A frozen init would never write to the fifo."""
     (containers.root.parent / "web").mkdir()

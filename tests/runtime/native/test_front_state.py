@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 
+import pytest
+
 from tests.runtime.native.conftest import Call
 from tests.runtime.native.containers import Containers, start_time
 
@@ -81,6 +83,7 @@ def test_a_container_in_the_making_is_creating(call: Call, containers: Container
     assert (document["status"], document["pid"]) == ("creating", 0)
 
 
+@pytest.mark.usefixtures("real_kernel")
 def test_a_frozen_cgroup_means_paused(call: Call, containers: Containers) -> None:
     """cgroup.freeze says so, whether or not the process was started."""
     (containers.root.parent / "cg/web").mkdir(parents=True)
