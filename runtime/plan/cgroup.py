@@ -77,9 +77,7 @@ def plan_cgroup(draft: Draft, options: "CreateOptions") -> None:
             op("BPF_DEVICE", "unable to attach the device filter to the cgroup", flags, cgroup=CGROUP, blob=devices)
         )
     elif options.rootless and resources.get("devices"):
-        draft.warnings.append(
-            "device rules are not enforced in a rootless container: it can open no device that its user cannot"
-        )
+        draft.warn("device rules are not enforced in a rootless container: it can open no device that its user cannot")
     if not tolerate:
         _give_away(draft)
 
@@ -87,7 +85,8 @@ def plan_cgroup(draft: Draft, options: "CreateOptions") -> None:
 def _writes(draft: Draft) -> list[Write]:
     facts = draft.facts
     limits = compile_limits(draft.linux.get("resources") or {}, facts.hugepage_sizes)
-    draft.violations += [("/linux/resources" + pointer, message) for pointer, message in limits.violations]
+    for pointer, message in limits.violations:
+        draft.refuse("/linux/resources" + pointer, message)
     if draft.cgroup_path is None:
         return [write for write in limits.writes if write.is_limit]
     try:
@@ -108,7 +107,8 @@ def _write(write: Write) -> Op:
 
 def _device_program(draft: Draft) -> bytes | None:
     rules, wrong = device_rules((draft.linux.get("resources") or {}).get("devices") or ())
-    draft.violations += [("/linux/resources/devices" + pointer, message) for pointer, message in wrong]
+    for pointer, message in wrong:
+        draft.refuse("/linux/resources/devices" + pointer, message)
     return None if allows_everything(rules) else compile_devices(rules)
 
 

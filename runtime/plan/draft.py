@@ -109,8 +109,12 @@ class Draft:
         return self.has("user") and bool(self.facts.capabilities & _INITIAL_ROOT)
 
     def refuse(self, pointer: str, message: str) -> None:
-        """Note a violation of the config at a JSON pointer."""
-        self.violations.append((pointer, message))
+        """Note a violation of the config at a JSON pointer; errors are one line whatever the config's strings hold."""
+        self.violations.append((pointer.replace("\n", "\\n"), message.replace("\n", "\\n")))
+
+    def warn(self, message: str) -> None:
+        """Note a line for the user that does not stop anything."""
+        self.warnings.append(message.replace("\n", "\\n"))
 
     def block(self, error: OciError) -> None:
         """Note what the host or this version cannot do."""

@@ -44,7 +44,7 @@ def capability_sets(draft: Draft) -> dict[str, int]:
             bits |= bit
         sets[name] = bits
     if missing:
-        draft.warnings.append(f"ignoring unknown or unavailable capabilities: [{' '.join(missing)}]")
+        draft.warn(f"ignoring unknown or unavailable capabilities: [{' '.join(missing)}]")
     # what each set cannot exceed (capabilities(7)), in the order in which the sets depend on each other
     _limit(draft, sets, "permitted", held)
     _limit(draft, sets, "effective", sets["permitted"])
@@ -58,7 +58,7 @@ def _limit(draft: Draft, sets: dict[str, int], name: str, bound: int) -> None:
     if beyond:
         sets[name] &= bound
         names = " ".join(capability_names(beyond))
-        draft.warnings.append(f"ignoring capabilities that cannot be granted in the {name} set: [{names}]")
+        draft.warn(f"ignoring capabilities that cannot be granted in the {name} set: [{names}]")
 
 
 def plan_identity(draft: Draft) -> None:

@@ -102,7 +102,7 @@ def _check(draft: Draft, entry: Entry) -> bool:
             draft.block(NotBuilt(f"{options.idmap} on anything but a bind mount"))
     elif options.bind:
         for word in (*options.superblock, *options.data):
-            draft.warnings.append(f'{entry.what}: option "{word}" has no effect on a bind mount')
+            draft.warn(f'{entry.what}: option "{word}" has no effect on a bind mount')
     return True
 
 
