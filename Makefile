@@ -147,7 +147,7 @@ c-check: setup ## both architectures without warnings, the analyser, and the aar
 	@tools/c-check
 
 # --- tests that run containers ----------------------------------------------------------------------------------------
-.PHONY: integration integration-vm reference vm-tree demo bench-start
+.PHONY: integration integration-vm reference vm-tree demo bench-start bench-seccomp
 INTEGRATION = $(PYTEST) -q $(if $(RUNTIME),--runtime $(RUNTIME))
 integration: build ## real containers, as root; T=PATH for some, RUNTIME=PATH for runc or crun
 	@tools/setup test integration compat
@@ -171,6 +171,9 @@ demo: build ## make a small bundle and run a container in it
 bench-start: build ## measure postern, runc and crun; writes JSON, an SVG chart and the README's table
 	@$(MAKE) --no-print-directory reference
 	@$(PY) -m benchmarks.start
+
+bench-seccomp: venv ## compile, attach and per-call cost of a seccomp profile, beside libseccomp
+	@$(PY) -m benchmarks.seccomp
 
 # --- installing -------------------------------------------------------------------------------------------------------
 .PHONY: install uninstall clean

@@ -13,7 +13,7 @@ from runtime.seccomp.compile import compile_profile
 from runtime.seccomp.disassemble import verdict_text
 from runtime.seccomp.interpret import decode, interpret
 from tests.runtime.seccomp import libseccomp, sections
-from tests.runtime.seccomp.profiles import read_profile
+from tests.runtime.seccomp.samples import read_profile
 from tests.runtime.seccomp.reference import evaluate
 
 LIBRARY = libseccomp.load()

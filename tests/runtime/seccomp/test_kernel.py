@@ -17,7 +17,7 @@ from runtime.seccomp.arches import find_arch, syscall_numbers
 from runtime.seccomp.compile import compile_profile
 from runtime.seccomp.interpret import Call, decode, interpret
 from tests.runtime.seccomp import sections
-from tests.runtime.seccomp.profiles import read_profile
+from tests.runtime.seccomp.samples import read_profile
 
 MACHINE = os.uname().machine
 NATIVE = find_arch(MACHINE)
@@ -181,3 +181,28 @@ def test_interpreter_and_kernel_refuse_the_same(victim: Victim) -> None:
         decode(program)
     assert victim(program, []) == [-22]
     assert interpret(decode(bytes.fromhex("060000000000ff7f")), Call(0, 0)).verdict == 0x7FFF0000
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "argument", "errno"),
+    [
+        (("GT", 5 << 32), ("LT", 1), 5, 0),
+        (("LE", 2), ("LE", (1 << 32) + 3), 3, 2),
+        (("GE", 0x7FFFFFFF), ("LT", 5 << 32), 5 << 32, 1),
+    ],
+)
+def test_two_bounds_on_one_wide_argument(
+    victim: Victim, first: tuple[str, int], second: tuple[str, int], argument: int, errno: int
+) -> None:
+    """Cases in which libseccomp 2.5.4 compares the low word with the high word's bound, and misses or strikes falsely."""
+    entries = [
+        {
+            "names": ["getppid"],
+            "action": "SCMP_ACT_ERRNO",
+            "errnoRet": position,
+            "args": [{"index": 0, "op": f"SCMP_CMP_{op}", "value": value}],
+        }
+        for position, (op, value) in enumerate((first, second), start=1)
+    ]
+    program = compile_profile({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": entries}, MACHINE).program
+    assert victim(program, [(number("getppid"), argument, 0, 0, 0, 0, 0)]) == [errno]
