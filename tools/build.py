@@ -182,6 +182,15 @@ def forget_build_environment(compiled: str) -> None:
     write(compiled, "\n".join(kept))
 
 
+def note_commit(library: str) -> None:
+    """Let `--version` know the commit where no checkout is around any more; without one it stays unknown."""
+    from runtime.host.version import checkout_commit
+
+    commit = checkout_commit(os.path.join(CHECKOUT, ".git"))
+    if commit:
+        write(os.path.join(library, "runtime/_commit.py"), f'COMMIT = "{commit}"\n')
+
+
 def build_installed(build: str, target: str, sites: list[str]) -> None:
     """Lay out TARGET: launch, postern.pyc and lib/ with the packages; `sites` are relative to TARGET or absolute."""
     native = build_native(build)
@@ -193,6 +202,7 @@ def build_installed(build: str, target: str, sites: list[str]) -> None:
         os.makedirs(os.path.dirname(copy), exist_ok=True)
         replace(path, copy)
     forget_build_environment(os.path.join(library, "oci_schemas/_compiled.py"))
+    note_commit(library)
     for package in make.PACKAGES:
         # code objects name files as they will lie, not as they lie under DESTDIR
         compileall.compile_dir(os.path.join(library, package), quiet=2, stripdir=target)

@@ -37,7 +37,7 @@ def read_file(path: str) -> bytes:
 def read_fd(fd: int) -> bytes:
     """All bytes up to the end of a borrowed descriptor.  Raises: OSError."""
     parts = []
-    while part := posix.read(fd, 1 << 20):
+    while part := posix.read(fd, 1 << 16):
         parts.append(part)
     return b"".join(parts)
 
@@ -163,6 +163,22 @@ def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[
     return options, config, facts
 
 
+def keep_root(root: str) -> None:
+    """Make a state root below $XDG_RUNTIME_DIR sticky, so that cleaners of old files leave it alone.  Raises: SyscallError.
+
+    Source: XDG Base Directory Specification, $XDG_RUNTIME_DIR.
+    """
+    runtime_dir = environment_text(b"XDG_RUNTIME_DIR")
+    if not runtime_dir or root != f"{runtime_dir}/postern":
+        return
+    try:
+        if not posix.access(root, posix.F_OK):
+            posix.mkdir(root, 0o700)
+        posix.chmod(root, 0o1700)
+    except OSError as error:
+        raise SyscallError(f"make the state root {root}", error.errno or 0, reason(error)) from error
+
+
 def seccomp_section(config: "Mapping[str, Any]") -> "dict[str, Any] | None":
     """The config's seccomp section, if any."""
     linux = config.get("linux")
@@ -181,6 +197,7 @@ def launch(invocation: Invocation, mode: str) -> int:
         invocation.report.warning(line)
     for line in compiled.warnings if compiled is not None else ():
         invocation.report.debug(line)
+    keep_root(invocation.root)
     become_executor(invocation.exe_fd, encode_image(plan))
     return 1
 

@@ -99,7 +99,7 @@ class FilterCache:
             status = posix.fstat(fd)
             if not _is_ours(status) or status.st_mode & _TYPE_MASK != _REGULAR or status.st_size > MAX_BYTES:
                 return None
-            return decode_filter(posix.read(fd, MAX_BYTES))
+            return decode_filter(posix.read(fd, status.st_size + 1))
         except OSError:
             return None
         finally:

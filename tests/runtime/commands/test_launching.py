@@ -8,7 +8,7 @@ import pytest
 
 from oci_schemas.json_text import dumps
 from runtime.commands.invocation import Invocation, Value
-from runtime.commands.launching import check_preserved, make_options, passed_sockets
+from runtime.commands.launching import check_preserved, keep_root, make_options, passed_sockets
 from runtime.commands.spec_document import example_config
 from runtime.errors import ConfigError, OciError
 
@@ -108,3 +108,16 @@ def test_negative_preserve_fds(count: int) -> None:
     """A count is not negative."""
     with pytest.raises(OciError, match="must not be negative"):
         make_options(invocation({"bundle": "bundle", "preserve-fds": count}), "CREATE", "web")
+
+
+def test_a_user_s_state_root_is_sticky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below $XDG_RUNTIME_DIR, made when missing; a root of one's own choice is left alone."""
+    monkeypatch.setattr(posix, "environ", {b"XDG_RUNTIME_DIR": str(tmp_path).encode()})
+    for _ in range(2):
+        keep_root(f"{tmp_path}/postern")
+        assert (tmp_path / "postern").stat().st_mode & 0o7777 == 0o1700
+    keep_root(f"{tmp_path}/other")
+    assert not (tmp_path / "other").exists()
+    monkeypatch.setattr(posix, "environ", {b"XDG_RUNTIME_DIR": b""})
+    keep_root("/postern")
+    assert not os.path.exists("/postern")

@@ -1,0 +1,88 @@
+"""Global flags and the environment become settings."""
+
+import posix
+
+import pytest
+
+from runtime.cli.settings import default_root, report_of, settle
+from runtime.commands.invocation import Invocation, Value, absolute
+from runtime.errors import OciError
+from runtime.launch.report import Report
+
+RUNTIME_DIR = b"/run/user/7"
+
+
+@pytest.mark.parametrize(
+    ("euid", "initial", "environment", "root"),
+    [
+        (0, True, {b"XDG_RUNTIME_DIR": RUNTIME_DIR}, "/run/postern"),
+        (7, True, {b"XDG_RUNTIME_DIR": RUNTIME_DIR}, "/run/user/7/postern"),
+        (7, True, {b"XDG_RUNTIME_DIR": b""}, "/run/postern"),
+        (7, True, {}, "/run/postern"),
+        (0, False, {b"XDG_RUNTIME_DIR": RUNTIME_DIR}, "/run/user/7/postern"),
+        (0, False, {b"XDG_RUNTIME_DIR": RUNTIME_DIR, b"USER": b"me"}, "/run/user/7/postern"),
+        (0, False, {b"XDG_RUNTIME_DIR": RUNTIME_DIR, b"USER": b"root"}, "/run/postern"),
+    ],
+)
+def test_default_root(
+    monkeypatch: pytest.MonkeyPatch, euid: int, initial: bool, environment: dict[bytes, bytes], root: str
+) -> None:
+    """Who we are decides; an empty variable is an unset one."""
+    monkeypatch.setattr(posix, "geteuid", lambda: euid)
+    monkeypatch.setattr("runtime.host.probe.probe_initial_userns", lambda: initial)
+    assert default_root(environment) == root
+
+
+@pytest.mark.parametrize(
+    ("values", "rootless", "manager"),
+    [
+        ({}, None, "cgroupfs"),
+        ({"rootless": "auto", "systemd-cgroup": True}, None, "systemd"),
+        ({"rootless": "true", "cgroup-manager": "disabled", "systemd-cgroup": True}, True, "disabled"),
+        ({"rootless": "false", "systemd-cgroup": False}, False, "cgroupfs"),
+    ],
+)
+def test_settings(values: dict[str, Value], rootless: bool | None, manager: str) -> None:
+    """--cgroup-manager says more than --systemd-cgroup."""
+    invocation = Invocation("list", {}, [])
+    settle(invocation, values, Report())
+    assert (invocation.rootless, invocation.cgroup_manager) == (rootless, manager)
+
+
+def test_root_and_log_start_where_the_caller_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are absolute before anything changes the directory."""
+    monkeypatch.chdir("/usr")
+    invocation = Invocation("list", {}, [])
+    settle(invocation, {"root": "state"}, Report())
+    assert invocation.root == "/usr/state"
+    assert report_of({"log": "file:log"}).path == "/usr/log"
+    assert absolute("/x") == "/x"
+    assert absolute("x", "/y") == "/y/x"
+
+
+@pytest.mark.parametrize(
+    ("values", "level"),
+    [
+        ({}, "warning"),
+        ({"debug": True}, "debug"),
+        ({"debug": True, "log-level": "error"}, "debug"),
+        ({"log-level": "WARN"}, "warning"),
+        ({"log-level": "trace"}, "debug"),
+    ],
+)
+def test_levels(values: dict[str, Value], level: str) -> None:
+    """logrus's and crun's names; --debug wins."""
+    assert report_of(values).level == level
+
+
+def test_criu_is_answered(capfd: pytest.CaptureFixture[str]) -> None:
+    """An old caller's flag is not ignored silently."""
+    settle(Invocation("list", {}, []), {"criu": "/x"}, Report())
+    assert "--criu ignored" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("container_id", ["", ".", "..", "a/b", "a b", "ä", "a\\n", "x" * 1024])
+def test_ids_that_must_never_reach_a_path(container_id: str) -> None:
+    """Checked where the invocation hands the ID out."""
+    with pytest.raises(OciError, match="container id cannot be empty|invalid container ID format"):
+        Invocation("state", {}, [container_id]).container_id()
