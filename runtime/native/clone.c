@@ -61,10 +61,11 @@ static int clone_into_cgroup(struct run *run, uint64_t flags, int *pidfd)
 	return cgroup < 0 ? pid : clone_process(flags, cgroup, pidfd);
 }
 
-/* Namespaces joined before init exists: by the parent half itself for exec (only pid), else by the intermediate. */
+/* Namespaces joined before init exists are joined by an intermediate: hooks stay on the host, and what the container can see of init
+ * (once it is in the pid namespace) has the container's root and none of the host's directories (CVE-2016-9962). */
 static bool needs_intermediate(const struct run *run)
 {
-	return plan_flag(run, PLAN_JOIN_USERNS) || (run->plan.header->mode != MODE_EXEC && plan_find(run, STAGE_HOST, OP_SETNS));
+	return plan_flag(run, PLAN_JOIN_USERNS) || plan_find(run, STAGE_HOST, OP_SETNS);
 }
 
 bool setns_is_deferred(const struct run *run)
@@ -85,7 +86,8 @@ static int join_all(struct run *run)
 	}
 	for (uint32_t i = 0; i < run->plan.header->stage_end[STAGE_HOST]; i++) {
 		const struct plan_op *op = &run->plan.ops[i];
-		int ret = op->code != OP_SETNS ? 0 : (int)SYS(setns, run->slot[op->SETNS_ns], op->SETNS_types);
+		bool joins = op->code == OP_SETNS && op->SETNS_types;
+		int ret = joins ? (int)SYS(setns, run->slot[op->SETNS_ns], op->SETNS_types) : 0;
 		if (ret < 0)
 			leave_init(run, op, -ret);
 	}
@@ -97,6 +99,7 @@ __attribute__((noreturn)) static void intermediate(struct run *run, uint64_t fla
 	run->in_init = true;
 	(void)SYS(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0); /* before anything inside can see us: CVE-2016-9962 */
 	int ret = join_all(run);
+	drop_slots(run, STAGE_SETUP);
 	if (ret >= 0)
 		ret = clone_process(flags | CLONE_PARENT, -1, NULL);
 	if (ret < 0)

@@ -202,7 +202,7 @@ int executor_main(int argc, char **argv, char **envp)
 		return refuse_plan("saved hooks are not run on their own");
 	report_to = (struct report){plan_string(&run, header->log_path), plan_flag(&run, PLAN_LOG_JSON), plan_flag(&run, PLAN_DEBUG)};
 	run.envp = envp;
-	run.sync = run.init_pid = run.init_pidfd = run.listener = -1;
+	run.sync = run.init_pid = run.init_pidfd = run.listener = run.fifo = -1;
 	memset(run.slot, 0xff, sizeof(run.slot)); /* -1 */
 	ret = seal_descriptors(&run);
 	if (ret < 0)

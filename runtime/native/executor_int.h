@@ -57,6 +57,7 @@ struct run {
 	bool init_reaped, state_made, cgroup_made, listener_sent;
 	/* init half */
 	const char *executable;
+	int fifo; /* our end of exec.fifo once start has come */
 	char home[256];
 	/* what the failing op wants said */
 	enum detail detail;
@@ -67,6 +68,12 @@ struct run {
 static inline const char *plan_string(const struct run *run, uint32_t offset)
 {
 	return offset == PLAN_NO_STRING ? NULL : run->plan.pool + offset;
+}
+
+/* A string that the operation has for certain: the reader refuses an image that lacks a required one. */
+static inline __attribute__((returns_nonnull)) const char *plan_text(const struct run *run, uint32_t offset)
+{
+	return run->plan.pool + offset;
 }
 
 static inline const void *plan_blob(const struct run *run, const struct plan_op *op)
@@ -83,6 +90,11 @@ static inline char **plan_list(const struct run *run, const struct plan_op *op)
 static inline bool plan_flag(const struct run *run, uint32_t flag)
 {
 	return run->plan.header->flags & flag;
+}
+
+static inline bool is_init_stage(uint32_t stage)
+{
+	return stage == STAGE_SETUP || stage == STAGE_ROOT || stage == STAGE_FINAL || stage == STAGE_START;
 }
 
 static inline uint32_t stage_begin(const struct run *run, uint32_t stage)
@@ -121,6 +133,7 @@ __attribute__((noreturn)) void init_half(struct run *run);
 __attribute__((noreturn)) void leave_init(struct run *run, const struct plan_op *op, int error);
 void warn_from_op(struct run *run, const struct plan_op *op, int error);
 void reset_signals(void);
+void drop_slots(struct run *run, uint32_t from);
 int become_root(void);
 
 /* ---- undo.c */

@@ -58,6 +58,8 @@ static int release_init(int dir_fd, int pidfd, bool until_exec)
 		ready = wait_at_fifo(fifo_fd, pidfd, 0);
 		if (ready < 0)
 			return fail_errno("poll " FIFO_NAME, ready);
+		if (SYS(read, fifo_fd, &byte, 1) == 1) /* a startContainer hook failed; its error went to the container's stderr */
+			return fail("container process ended before its program was executed");
 	}
 	return 0;
 }

@@ -25,6 +25,22 @@ static int64_t now_ms(void)
 	return now.seconds * 1000 + now.nanoseconds / 1000000;
 }
 
+/* The container's pid as this hook's namespace sees it.  Before pivot_root /proc is still the host's: its "self" is what the runtime
+ * calls init. */
+static int64_t pid_for_hook(const struct run *run, const char *status)
+{
+	char self[24];
+	uint64_t pid = 0;
+	if (!strcmp(status, "stopped"))
+		return 0;
+	if (!run->in_init)
+		return run->init_pid;
+	long size = run->stage == STAGE_ROOT ? SYS(readlinkat, AT_FDCWD, "/proc/self", self, sizeof(self)) : 0;
+	if (size > 0 && parse_number(self, (size_t)size, &pid))
+		return (int64_t)pid;
+	return SYS(getpid);
+}
+
 /* A pipe that holds the whole state, so that no hook has to read it. */
 static int state_pipe(const struct run *run, const char *status)
 {
@@ -34,7 +50,7 @@ static int state_pipe(const struct run *run, const char *status)
 	struct text text = text_in(middle, sizeof(middle));
 	text_add(&text, status);
 	text_add(&text, "\",\"pid\":");
-	text_add_number(&text, !strcmp(status, "stopped") ? 0 : run->in_init ? SYS(getpid) : run->init_pid);
+	text_add_number(&text, pid_for_hook(run, status));
 	const char *parts[] = {plan_string(run, header->state_head), middle, plan_string(run, header->state_tail)};
 	size_t total = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)

@@ -71,6 +71,11 @@ void leave_init(struct run *run, const struct plan_op *op, int error)
 		text_add(line, frame.detail == DETAIL_ERRNO ? errno_text(error) : frame.text);
 		text_add(line, "\n");
 		(void)SYS(write, 2, line->data, line->length);
+		if (run->fifo >= 0 && op && op->code == OP_HOOK) { /* start waits for the hooks; it may have been killed */
+			struct kernel_sigaction ignore = {.handler = SIG_IGN};
+			(void)SYS(rt_sigaction, SIGPIPE, &ignore, 0, 8);
+			(void)SYS(write, run->fifo, "1", 1);
+		}
 	}
 	(void)SYS(exit_group, 1);
 	__builtin_unreachable();
@@ -107,12 +112,12 @@ static void reached(struct run *run, uint32_t stage)
 	wait_for_go(run);
 }
 
-/* Before anything of the user's is near: no descriptor stays that init's own last stages do not name. */
-static void drop_slots(struct run *run)
+/* Close what no stage of init's from this one on names. */
+void drop_slots(struct run *run, uint32_t from)
 {
 	bool used[PLAN_SLOT_COUNT + 6] = {false};
-	for (uint32_t i = stage_begin(run, STAGE_FINAL); i < run->plan.header->stage_end[STAGE_START]; i++)
-		for (uint32_t k = 0; k < 4 && run->plan.ops[i].stage != STAGE_COMMIT; k++)
+	for (uint32_t i = stage_begin(run, from); i < run->plan.header->stage_end[STAGE_START]; i++)
+		for (uint32_t k = 0; k < 4 && is_init_stage(run->plan.ops[i].stage); k++)
 			used[run->plan.ops[i].slot[k]] = true; /* NO_SLOT is 255 */
 	for (uint32_t slot = 0; slot < PLAN_SLOT_COUNT; slot++) {
 		if (run->slot[slot] >= 0 && !used[slot]) {
@@ -163,7 +168,7 @@ void init_half(struct run *run)
 	apply_stage(run, STAGE_ROOT);
 	if (!stage_is_empty(run, STAGE_READY))
 		reached(run, STAGE_ROOT);
-	drop_slots(run);
+	drop_slots(run, STAGE_FINAL);
 	if (run->plan.header->mode == MODE_CREATE)
 		give_back_memory(run);
 	apply_stage(run, STAGE_FINAL);

@@ -71,7 +71,8 @@ int op_exec_path(struct run *run, const struct plan_op *op)
 	return refuse_executable(run, op, plan_string(run, op->EXEC_PATH_name), -ret);
 }
 
-/* Whoever opens the other end of exec.fifo starts the container; it may be opened only through a procfs that we trust. */
+/* Whoever opens the other end of exec.fifo starts the container; it may be opened only through a procfs that we trust.  Our end stays
+ * open: start sees in its closing that the program was executed, and in a second byte that it was not. */
 int op_fifo_wait(struct run *run, const struct plan_op *op)
 {
 	char path[32];
@@ -84,7 +85,7 @@ int op_fifo_wait(struct run *run, const struct plan_op *op)
 	while (fd == -EINTR);
 	if (fd < 0)
 		return (int)fd;
-	/* left open until execve closes it: a start that has poststart hooks to run waits for that */
+	run->fifo = (int)fd;
 	long ret = SYS(write, fd, "0", 1);
 	return ret < 0 ? (int)ret : 0;
 }

@@ -7,6 +7,7 @@
 
 #define SIGINT 2
 #define SIGKILL 9
+#define SIGPIPE 13
 #define SIGTERM 15
 #define SIGCHLD 17
 #define SIGSTOP 19

@@ -22,11 +22,6 @@ static void add_prefix(const struct run *run, struct text *line, bool first_part
 	text_add_bytes(line, prefix, size);
 }
 
-static bool is_init_stage(uint32_t stage)
-{
-	return stage == STAGE_SETUP || stage == STAGE_ROOT || stage == STAGE_FINAL || stage == STAGE_START;
-}
-
 static void add_failure(const struct run *run, struct text *line, const struct frame *failure)
 {
 	bool has_what = failure->detail == DETAIL_ERRNO || failure->detail == DETAIL_REASON;

@@ -6,7 +6,7 @@ time was checked, never by its number alone.
 Source: runc's exec, setns(2), pidfd_open(2).
 """
 
-from runtime.abi.namespaces import CLONE_NEWPID, CLONE_NEWUSER, NAMESPACES
+from runtime.abi.namespaces import CLONE_NEWUSER, NAMESPACES
 from runtime.plan import identity, labels, process, seccomp, state, terminal
 from runtime.plan._shapes import SLOTS
 from runtime.plan.cpu_list import parse_mask
@@ -106,8 +106,13 @@ def _host(draft: Draft, options: "ExecOptions") -> None:
     initial = _affinity(draft, "initial")
     if initial is not None:
         draft.host.append(op("AFFINITY", "unable to set the initial CPU affinity", blob=initial))
-    if "pid" in draft.new:
-        draft.host.append(op("SETNS", "unable to join the pid namespace", ns=_PIDFD, types=CLONE_NEWPID))
+    # all at once and before the clone, by the intermediate: a process that the container can see must not have the host's
+    # root and working directory any more (CVE-2016-9962)
+    types = 0
+    for kind in draft.new:
+        types |= NAMESPACES[kind]
+    types &= ~CLONE_NEWUSER
+    draft.host.append(op("SETNS", "unable to join the container's namespaces", ns=_PIDFD, types=types))
 
 
 def _setup(draft: Draft, options: "ExecOptions") -> None:
@@ -118,11 +123,6 @@ def _setup(draft: Draft, options: "ExecOptions") -> None:
         setup.append(op("AFFINITY", "unable to set the final CPU affinity", blob=final))
     elif not draft.process.get("execCPUAffinity"):
         setup.append(op("AFFINITY", "unable to reset the CPU affinity", "TOLERATE"))
-    types = 0
-    for kind in draft.new:
-        types |= NAMESPACES[kind]
-    types &= ~(CLONE_NEWPID | CLONE_NEWUSER)
-    setup.append(op("SETNS", "unable to join the container's namespaces", ns=_PIDFD, types=types))
     if labels.needs_labels(draft):
         setup.append(op("PRIVATE_PROC", "error opening a private procfs", proc=PROC))
     if not options.no_new_keyring:
