@@ -2,13 +2,12 @@
 
 import posix
 
-from runtime.errors import InvalidId, UsageError
+from runtime.errors import UsageError
 from runtime.launch.report import Report
+from runtime.state.container_id import check_id
 
 Value = bool | int | str | list[str]
 
-_ID_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
-_ID_MAX = 1024
 DEFAULT_ROOT = "/run/postern"
 
 
@@ -17,15 +16,6 @@ def absolute(path: str, base: str | None = None) -> str:
     if path[:1] == "/":
         return path
     return f"{base or posix.getcwd()}/{path}"
-
-
-def check_id(container_id: str) -> str:
-    """The ID, when it may become part of a path.  Raises: InvalidId in runc's words."""
-    if not container_id:
-        raise InvalidId("container id cannot be empty")
-    if container_id in (".", "..") or len(container_id) >= _ID_MAX or not _ID_CHARS.issuperset(container_id):
-        raise InvalidId("invalid container ID format")
-    return container_id
 
 
 class Invocation:

@@ -1,10 +1,11 @@
 """plan: print what create would do, operation by operation.  Needs no root, touches nothing."""
 
 from oci_schemas.json_text import dumps
-from runtime.commands.invocation import Invocation, check_id
+from runtime.commands.invocation import Invocation
 from runtime.commands.launching import make_options, seccomp_section
 from runtime.launch.report import encode, show
 from runtime.plan.compile import compile_create
+from runtime.state.container_id import check_id
 
 _EXAMPLE_ID = "example"
 

@@ -7,16 +7,15 @@ cannot read, and every verb that is not in the front, comes here.  Nothing here 
 import posix
 
 from oci_schemas.json_text import loads
-from runtime.errors import ContainerNotFound, InvalidId, LifecycleError, SafetyViolation, SyscallError
+from runtime.errors import ContainerNotFound, LifecycleError, SafetyViolation, SyscallError
 from runtime.record import record
+from runtime.state.container_id import check_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
-ID_MAX = 1024  # one more than an ID may have, as in state_file.h
 STATE_VERSION = 1
 FILE_MAX = 64 << 20  # no file of a state directory is anywhere near
 _DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
@@ -70,18 +69,6 @@ class ContainerState:
     hooks: bool
     needs_python: bool
     rootless: bool
-
-
-def check_id(container_id: str) -> str:
-    """The ID, when it may become part of a path.
-
-    Raises: InvalidId in runc's words.
-    """
-    if not container_id:
-        raise InvalidId("container id cannot be empty")
-    if container_id in (".", "..") or len(container_id) >= ID_MAX or not ID_CHARACTERS.issuperset(container_id):
-        raise InvalidId("invalid container ID format")
-    return container_id
 
 
 def failed(what: str, error: OSError) -> SyscallError:

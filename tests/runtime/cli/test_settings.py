@@ -84,5 +84,5 @@ def test_criu_is_answered(capfd: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("container_id", ["", ".", "..", "a/b", "a b", "ä", "a\\n", "x" * 1024])
 def test_ids_that_must_never_reach_a_path(container_id: str) -> None:
     """Checked where the invocation hands the ID out."""
-    with pytest.raises(OciError, match="container id cannot be empty|invalid container ID format"):
+    with pytest.raises(OciError, match=r"container id cannot be empty|invalid container ID format"):
         Invocation("state", {}, [container_id]).container_id()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import ContainerNotFound, InvalidId, LifecycleError, SafetyViolation, SyscallError
 from runtime.state import store
+from runtime.state.container_id import check_id
 from runtime.syscalls._native import ffi, lib
 from tests.runtime.native.containers import DEFAULTS, Containers, canonical, start_time
 
@@ -239,10 +240,10 @@ def test_property_both_doors_know_the_same_ids(container_id: str) -> None:
     if "\0" in container_id:
         return
     if lib.id_is_valid(container_id.encode()):
-        assert store.check_id(container_id) == container_id
+        assert check_id(container_id) == container_id
     else:
         with pytest.raises(InvalidId, match=r"^(container id cannot be empty|invalid container ID format)$"):
-            store.check_id(container_id)
+            check_id(container_id)
 
 
 def test_missing_containers_have_runcs_words(containers: Containers) -> None:
