@@ -200,7 +200,7 @@ int executor_main(int argc, char **argv, char **envp)
 	const struct plan_header *header = run.plan.header;
 	if (header->mode == MODE_HOOKS)
 		return refuse_plan("saved hooks are not run on their own");
-	report_to = (struct report){plan_string(&run, header->log_path), plan_flag(&run, PLAN_LOG_JSON), plan_flag(&run, PLAN_DEBUG)};
+	report_to = (struct report){plan_optional(&run, header->log_path), plan_flag(&run, PLAN_LOG_JSON), plan_flag(&run, PLAN_DEBUG)};
 	run.envp = envp;
 	run.sync = run.init_pid = run.init_pidfd = run.listener = run.fifo = -1;
 	memset(run.slot, 0xff, sizeof(run.slot)); /* -1 */

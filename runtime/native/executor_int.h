@@ -65,7 +65,13 @@ struct run {
 	char reason_buffer[FRAME_TEXT];
 };
 
+/* A string that the reader has seen to be there. */
 static inline const char *plan_string(const struct run *run, uint32_t offset)
+{
+	return run->plan.pool + offset;
+}
+
+static inline const char *plan_optional(const struct run *run, uint32_t offset)
 {
 	return offset == PLAN_NO_STRING ? NULL : run->plan.pool + offset;
 }

@@ -8,7 +8,7 @@
 int op_set_attr(struct run *run, const struct plan_op *op)
 {
 	struct mount_attr attr = {.attr_set = op->SET_ATTR_set, .attr_clr = op->SET_ATTR_clear, .propagation = op->SET_ATTR_propagation};
-	const char *path = plan_string(run, op->SET_ATTR_path);
+	const char *path = plan_optional(run, op->SET_ATTR_path);
 	unsigned int flags = AT_EMPTY_PATH | (op->flags & OPF_RECURSIVE ? AT_RECURSIVE : 0);
 	if (op->SET_ATTR_userns != PLAN_NO_SLOT) {
 		attr.attr_set |= MOUNT_ATTR_IDMAP;
@@ -41,7 +41,7 @@ int op_remount(struct run *run, const struct plan_op *op)
 
 int op_propagation(struct run *run, const struct plan_op *op)
 {
-	const char *path = plan_string(run, op->PROPAGATION_path);
+	const char *path = plan_optional(run, op->PROPAGATION_path);
 	if (op->PROPAGATION_dir != PLAN_NO_SLOT)
 		return mount_propagation(run->slot[op->PROPAGATION_dir], op->PROPAGATION_flags);
 	SCOPED_FD(fd) = (int)SYS(openat, AT_FDCWD, path ? path : "/", O_PATH | O_CLOEXEC, 0);

@@ -139,7 +139,7 @@ static long set_mode_of(int fs, int target)
 /* The detached mount of a new file system. */
 static int make_fs(struct run *run, const struct plan_op *op, int target)
 {
-	const char *source = plan_string(run, op->MOUNT_FS_source);
+	const char *source = plan_optional(run, op->MOUNT_FS_source);
 	SCOPED_FD(fs) = (int)SYS(fsopen, plan_string(run, op->MOUNT_FS_fstype), FSOPEN_CLOEXEC);
 	long ret = fs;
 	if (ret >= 0 && source)
@@ -159,7 +159,7 @@ static int place_fs(struct run *run, const struct plan_op *op, int tree, int tar
 {
 	int ret = op->flags & OPF_COPY_UP ? copy_up(target, tree) : 0;
 	if (ret >= 0)
-		ret = attach_checked(run, run->slot[op->MOUNT_FS_root], tree, target, plan_string(run, op->MOUNT_FS_target));
+		ret = attach_checked(run, run->slot[op->MOUNT_FS_root], tree, target, plan_text(run, op->MOUNT_FS_target));
 	if (ret >= 0 && op->MOUNT_FS_propagation)
 		ret = mount_propagation(tree, op->MOUNT_FS_propagation);
 	return ret;
@@ -167,7 +167,7 @@ static int place_fs(struct run *run, const struct plan_op *op, int tree, int tar
 
 int op_mount_fs(struct run *run, const struct plan_op *op)
 {
-	const char *path = plan_string(run, op->MOUNT_FS_target), *fstype = plan_string(run, op->MOUNT_FS_fstype);
+	const char *path = plan_optional(run, op->MOUNT_FS_target), *fstype = plan_string(run, op->MOUNT_FS_fstype);
 	bool attached = path && op->MOUNT_FS_root != PLAN_NO_SLOT;
 	bool plain = !strcmp(fstype, "proc") || !strcmp(fstype, "sysfs");
 	SCOPED_FD(target) = attached ? open_target(run, run->slot[op->MOUNT_FS_root], path, true, plain) : -1;

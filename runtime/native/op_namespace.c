@@ -150,8 +150,8 @@ static int run_map_tool(struct run *run, const char *tool, const char *map)
 
 int op_id_maps(struct run *run, const struct plan_op *op)
 {
-	const char *uid_tool = plan_string(run, op->ID_MAPS_newuidmap), *gid_tool = plan_string(run, op->ID_MAPS_newgidmap);
-	const char *uid_map = plan_string(run, op->ID_MAPS_uid_map), *gid_map = plan_string(run, op->ID_MAPS_gid_map);
+	const char *uid_tool = plan_optional(run, op->ID_MAPS_newuidmap), *gid_tool = plan_optional(run, op->ID_MAPS_newgidmap);
+	const char *uid_map = plan_text(run, op->ID_MAPS_uid_map), *gid_map = plan_text(run, op->ID_MAPS_gid_map);
 	int ret = op->flags & OPF_DENY_SETGROUPS ? write_proc_file(run->init_pid, "setgroups", "deny") : 0;
 	if (ret >= 0 && *uid_map)
 		ret = uid_tool ? run_map_tool(run, uid_tool, uid_map) : write_proc_file(run->init_pid, "uid_map", uid_map);
