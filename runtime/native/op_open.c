@@ -16,6 +16,7 @@ int op_open_tree(struct run *run, const struct plan_op *op)
 {
 	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (op->flags & OPF_RECURSIVE ? AT_RECURSIVE : 0);
 	int fd = (int)SYS(open_tree, AT_FDCWD, plan_text(run, op->OPEN_TREE_path), flags);
+	close_scoped_fd(&run->slot[op->OPEN_TREE_tree]); /* trees that are attached at once share a slot */
 	run->slot[op->OPEN_TREE_tree] = fd;
 	return fd;
 }
@@ -35,6 +36,7 @@ int op_open_device(struct run *run, const struct plan_op *op)
 		return fail_with(run, DETAIL_REASON, ENODEV);
 	}
 	int tree = (int)SYS(open_tree, fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	close_scoped_fd(&run->slot[op->OPEN_DEVICE_tree]);
 	run->slot[op->OPEN_DEVICE_tree] = tree;
 	return tree;
 }

@@ -45,13 +45,13 @@ def choose_cgroup(draft: Draft, options: "CreateOptions") -> None:
 
 def plan_cgroup(draft: Draft, options: "CreateOptions") -> None:
     """HOST: make the cgroup, write its limits, attach the device program, give it to the container's user."""
-    resources = draft.linux.get("resources") or {}
     writes = _writes(draft)
     path, facts = draft.cgroup_path, draft.facts
     if path is None:
         if writes and not draft.blockers:
             draft.block(CgroupError(f"unable to apply resources{writes[0].pointer}: the container has no cgroup"))
         return
+    # a rootless container can open no device that its user cannot, and its user may not attach programs
     devices = None if options.rootless else _device_program(draft)
     # an unprivileged caller often may not make cgroups; without limits the container can do without
     tolerate = options.rootless and not writes and not draft.linux.get("cgroupsPath")
@@ -76,8 +76,6 @@ def plan_cgroup(draft: Draft, options: "CreateOptions") -> None:
         draft.host.append(
             op("BPF_DEVICE", "unable to attach the device filter to the cgroup", flags, cgroup=CGROUP, blob=devices)
         )
-    elif options.rootless and resources.get("devices"):
-        draft.warn("device rules are not enforced in a rootless container: it can open no device that its user cannot")
     if not tolerate:
         _give_away(draft)
 

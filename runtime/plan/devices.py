@@ -88,8 +88,9 @@ def _nodes(draft: Draft) -> _Nodes:
 
 def _bind_node(draft: Draft, path: str, kind: int, rdev: int) -> None:
     what = f'error creating device nodes: "{path}"'
-    tree = draft.slot()
-    stage = draft.host if draft.host_side else draft.setup
+    by_parent = draft.host_side
+    tree = draft.tree_slot(by_parent)
+    stage = draft.host if by_parent else draft.setup
     stage.append(op("OPEN_DEVICE", what, tree=tree, mode=kind, rdev=rdev, path=path))
     draft.setup.append(op("MOUNT_TREE", what, "FILE", root=ROOTFS, tree=tree, target=path))
 

@@ -50,6 +50,7 @@ class Draft:
         "setup",
         "start",
         "stop",
+        "tree",
         "violations",
         "warnings",
     )
@@ -77,6 +78,7 @@ class Draft:
         self.id_maps: dict[tuple[str, str], int] = {}  # (uid_map, gid_map) -> slot of a user namespace with them
         self.readonly_mounts: list[str] = []  # destinations that become read-only once they are populated
         self.dev_is_bound = False
+        self.tree = 0  # the slot of trees that init attaches as soon as it has opened them; 0: none yet
         self.cgroup_path: str | None = None
         self.host: list[Op] = []
         self.parent: list[Op] = []
@@ -98,6 +100,14 @@ class Draft:
         elif not self.violations or self.violations[-1][0] != "/mounts":
             self.refuse("/mounts", f"more than {SLOT_COUNT - FIRST_FREE_SLOT} mounts need a descriptor of their own")
         return min(slot, SLOT_COUNT - 1)
+
+    def tree_slot(self, by_parent: bool) -> int:
+        """A slot for a detached tree: one of its own when the parent opens it, because all of them are open at once."""
+        if by_parent:
+            return self.slot()
+        if not self.tree:
+            self.tree = self.slot()
+        return self.tree
 
     def has(self, namespace: str) -> bool:
         """Whether the container has this namespace apart from ours: made or joined."""

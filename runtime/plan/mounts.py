@@ -144,7 +144,7 @@ def _bind(draft: Draft, entry: Entry, mount: "Mount") -> None:
     userns = _idmap_slot(draft, entry, mount)
     by_parent = userns is not None or draft.host_side
     stage = draft.host if by_parent else draft.setup
-    tree = draft.slot()
+    tree = draft.tree_slot(by_parent)
     stage.append(op("OPEN_TREE", what, "RECURSIVE" if options.recursive_bind else "", tree=tree, path=entry.source))
     if by_parent:
         # cloned in the host's mount namespace: it must not stay a peer of the host's mounts, as those below our / are not

@@ -209,8 +209,15 @@ def test_selinux_context() -> None:
     assert one(plan(mounted(entries[0], mountLabel="x")), "MOUNT_FS").blob == ()
 
 
-def test_too_many_mounts_are_refused() -> None:
-    """A tree stays open until it is attached, and descriptors are counted in one byte."""
+def test_trees_that_init_opens_share_a_slot() -> None:
+    """Each is attached before the next is opened: any number of mounts is possible."""
     many = [{**_BIND, "destination": f"/m{index}", "options": ["bind"]} for index in range(300)]
+    assert len({op.places["tree"] for op in ops(plan(mounted(*many)), "OPEN_TREE")}) == 1
+
+
+def test_too_many_mounts_for_the_parent_are_refused() -> None:
+    """There a tree stays open until init attaches it, and descriptors are counted in one byte."""
+    made = with_userns()
+    made["mounts"] = [{**_BIND, "destination": f"/m{index}", "options": ["bind"]} for index in range(300)]
     with pytest.raises(ConfigError, match="need a descriptor of their own"):
-        plan(mounted(*many))
+        plan(made)

@@ -1,0 +1,69 @@
+"""The golden cases: configs with the host and the call that they are planned for."""
+
+import json
+from binascii import crc32
+from pathlib import Path
+from typing import Any
+
+from oci_schemas.validate import load_config
+from runtime.plan.compile import compile_create
+from runtime.plan.encode import encode_plan
+from runtime.plan.exec_plan import compile_exec
+from runtime.plan.explain import explain
+from runtime.plan.launch_plan import LaunchPlan
+from runtime.seccomp.program import Filter
+from tests.runtime.plan.drafting import ROOTLESS, exec_options, facts, options
+
+HERE = Path(__file__).parent
+_DIGEST_AT = slice(12, 16)  # the layout's own digest: it says nothing about the plan
+_FILTER = Filter(bytes(range(64)), None, False, ())
+_NOTIFY = Filter(bytes(range(64)), 2, True, ())
+_ENGINE: dict[str, Any] = {"pid_file": "/b/init.pid", "log_path": "/b/log.json", "log_json": True}
+
+# name: (config, call, host, filter)
+CREATE: dict[str, tuple[str, dict[str, Any], dict[str, Any], Filter | None]] = {
+    "docker": ("docker", _ENGINE, {}, _FILTER),
+    "docker-hybrid": ("docker", {**_ENGINE, "mode": "RUN", "detach": True}, {
+        "cgroup_mount": "/sys/fs/cgroup/unified", "cgroup_controllers": ("hugetlb",), "cgroup_hybrid": True,
+    }, _FILTER),
+    "spec": ("spec", {"mode": "RUN"}, {"stdin_tty": True, "stdin_size": (24, 80)}, None),
+    "userns": ("userns", {"no_pivot": True, "preserve_fds": 2}, {}, None),
+    "rootless": ("rootless", {"mode": "RUN", "rootless": True}, ROOTLESS, None),
+    "everything": ("everything", {
+        **_ENGINE, "console_socket": "/b/pty.sock", "pidfd_socket": "/b/pidfd.sock", "listen_fds": 1,
+        "notify_socket": "/run/systemd/notify", "debug": True,
+    }, {"lsms": ("apparmor", "selinux")}, _NOTIFY),
+}  # fmt: skip
+EXEC: dict[str, tuple[str, dict[str, Any], dict[str, Any], Filter | None]] = {
+    "docker-exec": ("docker", {"args": ["ls", "-l"], "cwd": "/tmp", "env": ["PATH=/bin"]}, {"detach": True}, _FILTER),
+    "userns-exec": ("userns", {"args": ["/bin/sh"], "cwd": "/", "terminal": True, "noNewPrivileges": True}, {}, None),
+}
+NAMES = (*CREATE, *EXEC)
+
+
+def _config(name: str) -> Any:
+    return load_config((HERE / "configs" / f"{name}.json").read_bytes())
+
+
+def make(name: str, warnings: list[str]) -> LaunchPlan:
+    """The plan of a case."""
+    if name in CREATE:
+        config, call, host, compiled = CREATE[name]
+        return compile_create(_config(config), options(**call), facts(**host), compiled, warnings)
+    config, process, call, compiled = EXEC[name]
+    return compile_exec(json.loads(json.dumps(process)), _config(config), exec_options(**call), facts(), compiled, warnings)
+
+
+def render(name: str) -> str:
+    """What the case's file holds: warnings, the plan, and a checksum of its bytes."""
+    warnings: list[str] = []
+    plan = make(name, warnings)
+    image = bytearray(encode_plan(plan))
+    image[_DIGEST_AT] = bytes(4)
+    lines = [f"warning: {line}\n" for line in warnings]
+    return "".join(lines) + explain(plan) + f"image {len(image)} bytes, crc {crc32(image):08x}\n"
+
+
+def expected_file(name: str) -> Path:
+    """Where a case's text is kept."""
+    return HERE / "expected" / f"{name}.txt"
