@@ -82,12 +82,6 @@ static inline __attribute__((returns_nonnull)) const char *plan_text(const struc
 	return run->plan.pool + offset;
 }
 
-/* A string that the operation has for certain: the reader refuses an image that lacks a required one. */
-static inline __attribute__((returns_nonnull)) const char *plan_text(const struct run *run, uint32_t offset)
-{
-	return run->plan.pool + offset;
-}
-
 static inline const void *plan_blob(const struct run *run, const struct plan_op *op)
 {
 	return run->plan.pool + op->blob;
