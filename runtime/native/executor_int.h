@@ -65,8 +65,8 @@ struct run {
 	char reason_buffer[FRAME_TEXT];
 };
 
-/* A string that the reader has seen to be there. */
-static inline const char *plan_string(const struct run *run, uint32_t offset)
+/* A string that an operation must have: the reader has seen that it is there. */
+static inline __attribute__((returns_nonnull)) const char *plan_string(const struct run *run, uint32_t offset)
 {
 	return run->plan.pool + offset;
 }
@@ -74,12 +74,6 @@ static inline const char *plan_string(const struct run *run, uint32_t offset)
 static inline const char *plan_optional(const struct run *run, uint32_t offset)
 {
 	return offset == PLAN_NO_STRING ? NULL : run->plan.pool + offset;
-}
-
-/* A string that the operation has for certain: the reader refuses an image that lacks a required one. */
-static inline __attribute__((returns_nonnull)) const char *plan_text(const struct run *run, uint32_t offset)
-{
-	return run->plan.pool + offset;
 }
 
 static inline const void *plan_blob(const struct run *run, const struct plan_op *op)

@@ -72,7 +72,7 @@ static int state_pipe(const struct run *run, const char *status)
 __attribute__((noreturn)) static void become_hook(struct run *run, const struct plan_op *op, const int stdio[3], int exec_error)
 {
 	char **argv = plan_list(run, op), **envp = argv;
-	const char *path = plan_text(run, op->HOOK_path);
+	const char *path = plan_string(run, op->HOOK_path);
 	char *const only_path[] = {(char *)path, NULL};
 	while (*envp)
 		envp++;
@@ -94,7 +94,7 @@ __attribute__((noreturn)) static void become_hook(struct run *run, const struct 
 static int start_hook(struct run *run, const struct plan_op *op, struct hook *hook)
 {
 	int pipes[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
-	SCOPED_FD(state) = state_pipe(run, plan_text(run, op->HOOK_kind));
+	SCOPED_FD(state) = state_pipe(run, plan_string(run, op->HOOK_kind));
 	long ret = state;
 	for (int i = 0; ret >= 0 && i < 3; i++)
 		ret = SYS(pipe2, pipes[i], O_CLOEXEC);
@@ -173,14 +173,14 @@ static int hook_failed(struct run *run, const struct plan_op *op, const struct h
 {
 	struct text *reason = start_reason(run);
 	text_add(reason, "error running ");
-	text_add(reason, plan_text(run, op->HOOK_label));
+	text_add(reason, plan_string(run, op->HOOK_label));
 	text_add(reason, ": ");
 	if (late) {
 		text_add(reason, "hook ran past specified timeout of ");
 		add_seconds(reason, op->HOOK_timeout_ms);
 	} else if (error) {
 		text_add(reason, "fork/exec ");
-		text_add(reason, plan_text(run, op->HOOK_path));
+		text_add(reason, plan_string(run, op->HOOK_path));
 		text_add(reason, ": ");
 		text_add(reason, errno_text(error));
 	} else {

@@ -23,7 +23,7 @@ int op_remount(struct run *run, const struct plan_op *op)
 {
 	struct mount_attr attr = {.attr_set = op->REMOUNT_set, .attr_clr = op->REMOUNT_clear};
 	char **option = plan_list(run, op);
-	SCOPED_FD(target) = in_root_open(run->slot[op->REMOUNT_root], plan_text(run, op->REMOUNT_target), 0, 0);
+	SCOPED_FD(target) = in_root_open(run->slot[op->REMOUNT_root], plan_string(run, op->REMOUNT_target), 0, 0);
 	if (target < 0)
 		return target;
 	if (*option) {
@@ -58,7 +58,7 @@ static int open_inside(const char *path)
 int op_readonly_path(struct run *run, const struct plan_op *op)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
-	SCOPED_FD(target) = open_inside(plan_text(run, op->READONLY_PATH_path));
+	SCOPED_FD(target) = open_inside(plan_string(run, op->READONLY_PATH_path));
 	if (target < 0)
 		return target == -ENOENT ? 0 : target;
 	SCOPED_FD(tree) = (int)SYS(open_tree, target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
@@ -71,7 +71,7 @@ int op_readonly_path(struct run *run, const struct plan_op *op)
 int op_mask_path(struct run *run, const struct plan_op *op)
 {
 	struct stat found;
-	SCOPED_FD(target) = open_inside(plan_text(run, op->MASK_PATH_path));
+	SCOPED_FD(target) = open_inside(plan_string(run, op->MASK_PATH_path));
 	if (target < 0)
 		return target == -ENOENT ? 0 : target;
 	long ret = SYS(fstat, target, &found);

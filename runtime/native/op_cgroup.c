@@ -13,7 +13,7 @@ static int refuse_cgroup(struct run *run, const char *why)
 int op_cgroup_create(struct run *run, const struct plan_op *op)
 {
 	const char *controllers = plan_optional(run, op->CGROUP_CREATE_controllers);
-	int fd = cgroup_create(plan_text(run, op->CGROUP_CREATE_mount), plan_text(run, op->CGROUP_CREATE_path),
+	int fd = cgroup_create(plan_string(run, op->CGROUP_CREATE_mount), plan_string(run, op->CGROUP_CREATE_path),
 			       controllers ? controllers : "", &run->cgroup_made);
 	if (fd < 0)
 		return fd;
@@ -55,7 +55,7 @@ static int write_at(int dir, const char *name, const char *value)
 
 int op_write_at(struct run *run, const struct plan_op *op)
 {
-	return write_at(run->slot[op->WRITE_AT_dir], plan_text(run, op->WRITE_AT_name), plan_text(run, op->WRITE_AT_value));
+	return write_at(run->slot[op->WRITE_AT_dir], plan_string(run, op->WRITE_AT_name), plan_string(run, op->WRITE_AT_value));
 }
 
 int op_write_first(struct run *run, const struct plan_op *op)

@@ -10,7 +10,7 @@
 int op_chdir(struct run *run, const struct plan_op *op)
 {
 	char where[PATH_BUFFER] UNINITIALIZED;
-	long ret = SYS(chdir, plan_text(run, op->CHDIR_path));
+	long ret = SYS(chdir, plan_string(run, op->CHDIR_path));
 	if ((ret == -EACCES || ret == -EPERM) && op->flags & OPF_OPTIONAL)
 		return 0; /* tried again with the process's own ids */
 	if (ret >= 0)
@@ -42,7 +42,7 @@ static int refuse_executable(struct run *run, const struct plan_op *op, const ch
 {
 	struct text *reason = start_reason(run);
 	text_add(reason, "exec: \"");
-	text_add(reason, plan_text(run, op->EXEC_PATH_name));
+	text_add(reason, plan_string(run, op->EXEC_PATH_name));
 	text_add(reason, "\": ");
 	if (!(op->flags & OPF_ABSOLUTE)) {
 		text_add(reason, "executable file not found in $PATH");
@@ -68,7 +68,7 @@ int op_exec_path(struct run *run, const struct plan_op *op)
 		run->executable = *candidate;
 		return 0;
 	}
-	return refuse_executable(run, op, plan_text(run, op->EXEC_PATH_name), -ret);
+	return refuse_executable(run, op, plan_string(run, op->EXEC_PATH_name), -ret);
 }
 
 /* Whoever opens the other end of exec.fifo starts the container; it may be opened only through a procfs that we trust.  Our end stays

@@ -140,7 +140,7 @@ static long set_mode_of(int fs, int target)
 static int make_fs(struct run *run, const struct plan_op *op, int target)
 {
 	const char *source = plan_optional(run, op->MOUNT_FS_source);
-	SCOPED_FD(fs) = (int)SYS(fsopen, plan_text(run, op->MOUNT_FS_fstype), FSOPEN_CLOEXEC);
+	SCOPED_FD(fs) = (int)SYS(fsopen, plan_string(run, op->MOUNT_FS_fstype), FSOPEN_CLOEXEC);
 	long ret = fs;
 	if (ret >= 0 && source)
 		ret = SYS(fsconfig, fs, FSCONFIG_SET_STRING, "source", source, 0);
@@ -159,7 +159,7 @@ static int place_fs(struct run *run, const struct plan_op *op, int tree, int tar
 {
 	int ret = op->flags & OPF_COPY_UP ? copy_up(target, tree) : 0;
 	if (ret >= 0)
-		ret = attach_checked(run, run->slot[op->MOUNT_FS_root], tree, target, plan_text(run, op->MOUNT_FS_target));
+		ret = attach_checked(run, run->slot[op->MOUNT_FS_root], tree, target, plan_string(run, op->MOUNT_FS_target));
 	if (ret >= 0 && op->MOUNT_FS_propagation)
 		ret = mount_propagation(tree, op->MOUNT_FS_propagation);
 	return ret;
@@ -167,7 +167,7 @@ static int place_fs(struct run *run, const struct plan_op *op, int tree, int tar
 
 int op_mount_fs(struct run *run, const struct plan_op *op)
 {
-	const char *path = plan_optional(run, op->MOUNT_FS_target), *fstype = plan_text(run, op->MOUNT_FS_fstype);
+	const char *path = plan_optional(run, op->MOUNT_FS_target), *fstype = plan_string(run, op->MOUNT_FS_fstype);
 	bool attached = path && op->MOUNT_FS_root != PLAN_NO_SLOT;
 	bool plain = !strcmp(fstype, "proc") || !strcmp(fstype, "sysfs");
 	SCOPED_FD(target) = attached ? open_target(run, run->slot[op->MOUNT_FS_root], path, true, plain) : -1;
@@ -187,7 +187,7 @@ int op_mount_fs(struct run *run, const struct plan_op *op)
 int op_mount_tree(struct run *run, const struct plan_op *op)
 {
 	int root = run->slot[op->MOUNT_TREE_root], tree = run->slot[op->MOUNT_TREE_tree];
-	const char *path = plan_text(run, op->MOUNT_TREE_target);
+	const char *path = plan_string(run, op->MOUNT_TREE_target);
 	bool directory = op->flags & OPF_DIRECTORY || (!(op->flags & OPF_FILE) && is_directory(tree));
 	SCOPED_FD(target) = open_target(run, root, path, directory, false);
 	return target < 0 ? target : attach_checked(run, root, tree, target, path);
@@ -195,7 +195,7 @@ int op_mount_tree(struct run *run, const struct plan_op *op)
 
 int op_mount_copy(struct run *run, const struct plan_op *op)
 {
-	SCOPED_FD(target) = in_root_open(run->slot[op->MOUNT_COPY_root], plan_text(run, op->MOUNT_COPY_target), 0, 0);
+	SCOPED_FD(target) = in_root_open(run->slot[op->MOUNT_COPY_root], plan_string(run, op->MOUNT_COPY_target), 0, 0);
 	if (target < 0)
 		return target;
 	return is_procfs(target) ? refuse_target(run, "cannot be mounted because it is inside /proc")

@@ -13,7 +13,7 @@
 
 int op_open_ns(struct run *run, const struct plan_op *op)
 {
-	int fd = (int)SYS(openat, AT_FDCWD, plan_text(run, op->OPEN_NS_path), O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
+	int fd = (int)SYS(openat, AT_FDCWD, plan_string(run, op->OPEN_NS_path), O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
 	if (fd < 0)
 		return fd;
 	run->slot[op->OPEN_NS_ns] = fd;
@@ -40,7 +40,7 @@ int op_unshare(struct run *run, const struct plan_op *op)
 
 int op_timens(struct run *run, const struct plan_op *op)
 {
-	const char *offsets = plan_text(run, op->TIMENS_offsets);
+	const char *offsets = plan_string(run, op->TIMENS_offsets);
 	long ret = SYS(unshare, CLONE_NEWTIME);
 	if (ret < 0 || !*offsets)
 		return (int)ret;
@@ -92,9 +92,9 @@ int op_userns_fd(struct run *run, const struct plan_op *op)
 	int pid = park_child(run);
 	if (pid < 0)
 		return pid;
-	int ret = write_proc_file(pid, "uid_map", plan_text(run, op->USERNS_FD_uid_map));
+	int ret = write_proc_file(pid, "uid_map", plan_string(run, op->USERNS_FD_uid_map));
 	if (ret >= 0)
-		ret = write_proc_file(pid, "gid_map", plan_text(run, op->USERNS_FD_gid_map));
+		ret = write_proc_file(pid, "gid_map", plan_string(run, op->USERNS_FD_gid_map));
 	if (ret >= 0) {
 		char path[64];
 		struct text text = text_in(path, sizeof(path));
@@ -151,7 +151,7 @@ static int run_map_tool(struct run *run, const char *tool, const char *map)
 int op_id_maps(struct run *run, const struct plan_op *op)
 {
 	const char *uid_tool = plan_optional(run, op->ID_MAPS_newuidmap), *gid_tool = plan_optional(run, op->ID_MAPS_newgidmap);
-	const char *uid_map = plan_text(run, op->ID_MAPS_uid_map), *gid_map = plan_text(run, op->ID_MAPS_gid_map);
+	const char *uid_map = plan_string(run, op->ID_MAPS_uid_map), *gid_map = plan_string(run, op->ID_MAPS_gid_map);
 	int ret = op->flags & OPF_DENY_SETGROUPS ? write_proc_file(run->init_pid, "setgroups", "deny") : 0;
 	if (ret >= 0 && *uid_map)
 		ret = uid_tool ? run_map_tool(run, uid_tool, uid_map) : write_proc_file(run->init_pid, "uid_map", uid_map);

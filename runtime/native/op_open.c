@@ -7,7 +7,7 @@
 
 int op_open_path(struct run *run, const struct plan_op *op)
 {
-	int fd = (int)SYS(openat, AT_FDCWD, plan_text(run, op->OPEN_PATH_path), O_PATH | O_CLOEXEC, 0);
+	int fd = (int)SYS(openat, AT_FDCWD, plan_string(run, op->OPEN_PATH_path), O_PATH | O_CLOEXEC, 0);
 	run->slot[op->OPEN_PATH_fd] = fd;
 	return fd;
 }
@@ -15,7 +15,7 @@ int op_open_path(struct run *run, const struct plan_op *op)
 int op_open_tree(struct run *run, const struct plan_op *op)
 {
 	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (op->flags & OPF_RECURSIVE ? AT_RECURSIVE : 0);
-	int fd = (int)SYS(open_tree, AT_FDCWD, plan_text(run, op->OPEN_TREE_path), flags);
+	int fd = (int)SYS(open_tree, AT_FDCWD, plan_string(run, op->OPEN_TREE_path), flags);
 	close_scoped_fd(&run->slot[op->OPEN_TREE_tree]); /* trees that are attached at once share a slot */
 	run->slot[op->OPEN_TREE_tree] = fd;
 	return fd;
@@ -25,7 +25,7 @@ int op_open_tree(struct run *run, const struct plan_op *op)
 int op_open_device(struct run *run, const struct plan_op *op)
 {
 	struct stat node;
-	SCOPED_FD(fd) = (int)SYS(openat, AT_FDCWD, plan_text(run, op->OPEN_DEVICE_path), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+	SCOPED_FD(fd) = (int)SYS(openat, AT_FDCWD, plan_string(run, op->OPEN_DEVICE_path), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
 		return fd;
 	long ret = SYS(fstat, fd, &node);
@@ -43,12 +43,12 @@ int op_open_device(struct run *run, const struct plan_op *op)
 
 int op_connect(struct run *run, const struct plan_op *op)
 {
-	int fd = connect_unix(plan_text(run, op->CONNECT_path));
+	int fd = connect_unix(plan_string(run, op->CONNECT_path));
 	run->slot[op->CONNECT_socket] = fd;
 	return fd;
 }
 
 int op_send_pidfd(struct run *run, const struct plan_op *op)
 {
-	return send_fd(run->slot[op->SEND_PIDFD_socket], plan_text(run, op->SEND_PIDFD_name), run->init_pidfd);
+	return send_fd(run->slot[op->SEND_PIDFD_socket], plan_string(run, op->SEND_PIDFD_name), run->init_pidfd);
 }

@@ -38,7 +38,7 @@ int op_keyring(struct run *run, const struct plan_op *op)
 {
 	/* the default rights (possessor everything, user view, read, link) and search for the user */
 	const uint32_t rights = 0x3f1b0000;
-	long key = SYS(keyctl, KEYCTL_JOIN_SESSION_KEYRING, plan_text(run, op->KEYRING_name), 0, 0, 0);
+	long key = SYS(keyctl, KEYCTL_JOIN_SESSION_KEYRING, plan_string(run, op->KEYRING_name), 0, 0, 0);
 	if (key == -ENOSYS || key == -EDQUOT) {
 		warn_from_op(run, op, (int)-key);
 		return 0;
@@ -61,13 +61,13 @@ int op_lo_up(struct run *run, const struct plan_op *op)
 
 int op_hostname(struct run *run, const struct plan_op *op)
 {
-	const char *name = plan_text(run, op->HOSTNAME_name);
+	const char *name = plan_string(run, op->HOSTNAME_name);
 	return (int)SYS(sethostname, name, strlen(name));
 }
 
 int op_domainname(struct run *run, const struct plan_op *op)
 {
-	const char *name = plan_text(run, op->DOMAINNAME_name);
+	const char *name = plan_string(run, op->DOMAINNAME_name);
 	return (int)SYS(setdomainname, name, strlen(name));
 }
 

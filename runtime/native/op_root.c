@@ -24,7 +24,7 @@ static int set_parent_propagation(int directory, uint64_t flags)
 
 int op_rootfs(struct run *run, const struct plan_op *op)
 {
-	SCOPED_FD(directory) = (int)SYS(openat, AT_FDCWD, plan_text(run, op->ROOTFS_path), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	SCOPED_FD(directory) = (int)SYS(openat, AT_FDCWD, plan_string(run, op->ROOTFS_path), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 	if (directory < 0)
 		return directory;
 	int ret = set_parent_propagation(directory, op->ROOTFS_propagation ? op->ROOTFS_propagation : MS_PRIVATE);
@@ -39,7 +39,7 @@ int op_rootfs(struct run *run, const struct plan_op *op)
 
 int op_make_dir(struct run *run, const struct plan_op *op)
 {
-	SCOPED_FD(fd) = in_root_make_dirs(run->slot[op->MAKE_DIR_root], plan_text(run, op->MAKE_DIR_path), (uint32_t)op->MAKE_DIR_mode);
+	SCOPED_FD(fd) = in_root_make_dirs(run->slot[op->MAKE_DIR_root], plan_string(run, op->MAKE_DIR_path), (uint32_t)op->MAKE_DIR_mode);
 	return fd < 0 ? fd : 0;
 }
 
@@ -48,7 +48,7 @@ int op_make_dev(struct run *run, const struct plan_op *op)
 {
 	const char *name;
 	struct stat node;
-	SCOPED_FD(parent) = in_root_parent(run->slot[op->MAKE_DEV_root], plan_text(run, op->MAKE_DEV_path), &name);
+	SCOPED_FD(parent) = in_root_parent(run->slot[op->MAKE_DEV_root], plan_string(run, op->MAKE_DEV_path), &name);
 	if (parent < 0)
 		return parent;
 	long ret = SYS(mknodat, parent, name, op->MAKE_DEV_mode, op->MAKE_DEV_rdev);
@@ -71,9 +71,9 @@ int op_make_dev(struct run *run, const struct plan_op *op)
 
 int op_symlink(struct run *run, const struct plan_op *op)
 {
-	const char *name, *target = plan_text(run, op->SYMLINK_target);
+	const char *name, *target = plan_string(run, op->SYMLINK_target);
 	char present[PATH_BUFFER] UNINITIALIZED;
-	SCOPED_FD(parent) = in_root_parent(run->slot[op->SYMLINK_root], plan_text(run, op->SYMLINK_path), &name);
+	SCOPED_FD(parent) = in_root_parent(run->slot[op->SYMLINK_root], plan_string(run, op->SYMLINK_path), &name);
 	if (parent < 0)
 		return parent;
 	long ret = SYS(symlinkat, target, parent, name);

@@ -80,11 +80,11 @@ int op_send_listener(struct run *run, const struct plan_op *op)
 	if (run->listener < 0)
 		return -EBADF;
 	const char *texts[] = {
-		plan_text(run, op->SEND_LISTENER_head), pid, plan_text(run, op->SEND_LISTENER_middle), plan_string(run, header->state_head),
+		plan_string(run, op->SEND_LISTENER_head), pid, plan_string(run, op->SEND_LISTENER_middle), plan_string(run, header->state_head),
 		header->mode == MODE_EXEC ? "running\",\"pid\":" : "creating\",\"pid\":", pid, plan_string(run, header->state_tail),
-		plan_text(run, op->SEND_LISTENER_tail),
+		plan_string(run, op->SEND_LISTENER_tail),
 	};
-	SCOPED_FD(socket) = connect_unix(plan_text(run, op->SEND_LISTENER_path));
+	SCOPED_FD(socket) = connect_unix(plan_string(run, op->SEND_LISTENER_path));
 	if (socket < 0)
 		return socket;
 	int ret = send_parts_with_fd(socket, texts, ARRAY_SIZE(texts), run->listener);

@@ -30,7 +30,7 @@ static int make_host_dirs(const char *path, uint32_t mode)
 
 int op_state_dir(struct run *run, const struct plan_op *op)
 {
-	const char *id = plan_text(run, op->STATE_DIR_id), *root = plan_text(run, op->STATE_DIR_root);
+	const char *id = plan_string(run, op->STATE_DIR_id), *root = plan_string(run, op->STATE_DIR_root);
 	if (!id_is_valid(id))
 		return -EINVAL;
 	int ret = make_host_dirs(root, 0700);
@@ -88,7 +88,7 @@ int op_save_state(struct run *run, const struct plan_op *op)
 	if (!run->init_start_time)
 		return -ESRCH;
 	text_add_number(&text, (int64_t)run->init_start_time);
-	const char *head = plan_text(run, op->SAVE_STATE_head), *tail = plan_text(run, op->SAVE_STATE_tail);
+	const char *head = plan_string(run, op->SAVE_STATE_head), *tail = plan_string(run, op->SAVE_STATE_tail);
 	struct iovec parts[] = {{(void *)head, strlen(head)}, {middle, text.length}, {(void *)tail, strlen(tail)}};
 	SCOPED_FD(fd) = (int)SYS(openat, dir, "state.json.tmp", CREATE_FLAGS, 0600);
 	if (fd < 0)
@@ -105,14 +105,14 @@ int op_save_state(struct run *run, const struct plan_op *op)
 
 int op_save_file(struct run *run, const struct plan_op *op)
 {
-	return write_new_file(run->slot[op->SAVE_FILE_dir], plan_text(run, op->SAVE_FILE_name), plan_blob(run, op), op->blob_len,
+	return write_new_file(run->slot[op->SAVE_FILE_dir], plan_string(run, op->SAVE_FILE_name), plan_blob(run, op), op->blob_len,
 			      (uint32_t)op->SAVE_FILE_mode);
 }
 
 /* The engine reads it as soon as it is there: digits only, whole or not at all. */
 int op_pid_file(struct run *run, const struct plan_op *op)
 {
-	const char *path = plan_text(run, op->PID_FILE_path), *name = path;
+	const char *path = plan_string(run, op->PID_FILE_path), *name = path;
 	char temporary[PATH_BUFFER] UNINITIALIZED;
 	char digits[24];
 	for (const char *at = path; *at; at++)

@@ -71,11 +71,11 @@ int procfs_write(int proc, const char *prefix, const char *path, const char *val
 
 int op_sysctl(struct run *run, const struct plan_op *op)
 {
-	return procfs_write(run->slot[op->SYSCTL_proc], "sys/", plan_text(run, op->SYSCTL_path), plan_text(run, op->SYSCTL_value));
+	return procfs_write(run->slot[op->SYSCTL_proc], "sys/", plan_string(run, op->SYSCTL_path), plan_string(run, op->SYSCTL_value));
 }
 
 int op_lsm_label(struct run *run, const struct plan_op *op)
 {
-	return procfs_write(run->slot[op->LSM_LABEL_proc], "self/attr/", plan_text(run, op->LSM_LABEL_attr),
-			    plan_text(run, op->LSM_LABEL_value));
+	return procfs_write(run->slot[op->LSM_LABEL_proc], "self/attr/", plan_string(run, op->LSM_LABEL_attr),
+			    plan_string(run, op->LSM_LABEL_value));
 }
