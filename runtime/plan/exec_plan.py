@@ -102,7 +102,9 @@ def _host(draft: Draft, options: "ExecOptions") -> None:
     if options.cgroup_mount is not None and options.cgroup_path is not None:
         path = options.cgroup_path + (clean(options.cgroup) if options.cgroup else "")
         what = f'unable to open the cgroup "{path}"'
-        draft.host.append(op("OPEN_PATH", what, fd=CGROUP, path=options.cgroup_mount + clean(path)))
+        # a rootless container may have been made without one
+        flags = "OPTIONAL" if options.rootless else ""
+        draft.host.append(op("OPEN_PATH", what, flags, fd=CGROUP, path=options.cgroup_mount + clean(path)))
     initial = _affinity(draft, "initial")
     if initial is not None:
         draft.host.append(op("AFFINITY", "unable to set the initial CPU affinity", blob=initial))
