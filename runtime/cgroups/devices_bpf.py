@@ -29,6 +29,7 @@ from runtime.abi.bpf import (
     CTX_MINOR,
     INSN,
 )
+from runtime.cgroups._default_devices import DEFAULT_BLOCKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,11 +137,16 @@ def _rule(rule: Rule) -> bytes:
     return b"".join((*head, *body))
 
 
+def default_blocks() -> bytes:
+    """The beginning of every program, as `_default_devices` keeps it: the context read, then the default rules."""
+    return b"".join((_PROLOGUE, *(_rule(rule) for rule in reversed(DEFAULT_RULES))))
+
+
 def compile_devices(rules: "Iterable[Rule]") -> bytes:
     """The program, an array of struct bpf_insn, for the user's rules followed by the default ones."""
-    parts = [_PROLOGUE]
+    parts = [DEFAULT_BLOCKS]
     end = _DENY
-    for rule in reversed((*rules, *DEFAULT_RULES)):
+    for rule in reversed(tuple(rules)):
         allow, kind, major, minor, access = rule
         if (kind, major, minor, access) == (0, ANY, ANY, _ALL):
             # nothing before this rule can matter, and the kernel refuses instructions that nothing reaches

@@ -47,15 +47,14 @@ class _Pool:
     def string(self, text: str) -> int:
         offset = self.seen.get(text)
         if offset is None:
-            data = self.data
-            offset = self.seen[text] = len(data)
             try:
-                data += text.encode()
+                raw = text.encode()
             except UnicodeEncodeError:
-                data += text.encode("utf-8", "surrogateescape")  # a path with bytes that are no UTF-8
-            if data.find(b"\0", offset) >= 0:
+                raw = text.encode("utf-8", "surrogateescape")  # a path with bytes that are no UTF-8
+            if b"\0" in raw:
                 raise ValueError(f"string with a NUL byte: {text!r}")
-            data.append(0)
+            offset = self.seen[text] = len(self.data)
+            self.data += raw + b"\0"
         return offset
 
     def optional(self, text: str | None) -> int:

@@ -1,7 +1,7 @@
 """The golden cases: configs with the host and the call that they are planned for."""
 
-import json
 from binascii import crc32
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +41,28 @@ EXEC: dict[str, tuple[str, dict[str, Any], dict[str, Any], Filter | None]] = {
 NAMES = (*CREATE, *EXEC)
 
 
+def _bytes(name: str) -> bytes:
+    return (HERE / "configs" / f"{name}.json").read_bytes()
+
+
 def _config(name: str) -> Any:
-    return load_config((HERE / "configs" / f"{name}.json").read_bytes())
+    return load_config(_bytes(name))
+
+
+def prepare(name: str, warnings: list[str]) -> Callable[[], LaunchPlan]:
+    """What makes the plan of a case, its config read and checked beforehand."""
+    if name in CREATE:
+        source, call, host, compiled = CREATE[name]
+        config, asked = _config(source), options(config_json=_bytes(source), **call)
+        return lambda: compile_create(config, asked, facts(**host), compiled, warnings)
+    source, process, call, compiled = EXEC[name]
+    config = _config(source)
+    return lambda: compile_exec(process, config, exec_options(**call), facts(), compiled, warnings)
 
 
 def make(name: str, warnings: list[str]) -> LaunchPlan:
     """The plan of a case."""
-    if name in CREATE:
-        config, call, host, compiled = CREATE[name]
-        return compile_create(_config(config), options(**call), facts(**host), compiled, warnings)
-    config, process, call, compiled = EXEC[name]
-    return compile_exec(json.loads(json.dumps(process)), _config(config), exec_options(**call), facts(), compiled, warnings)
+    return prepare(name, warnings)()
 
 
 def render(name: str) -> str:

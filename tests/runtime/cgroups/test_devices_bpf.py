@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.abi import bpf
+from runtime.cgroups._default_devices import DEFAULT_BLOCKS
 from runtime.cgroups.devices_bpf import (
     ANY,
     DEFAULT_RULES,
@@ -16,6 +17,7 @@ from runtime.cgroups.devices_bpf import (
     allows_everything,
     compile_devices,
     decode,
+    default_blocks,
     device_rules,
 )
 
@@ -171,3 +173,8 @@ def test_what_is_wrong_with_a_list() -> None:
 def test_instruction_layout() -> None:
     """struct bpf_insn: opcode, registers (destination low), offset, constant."""
     assert compile_devices([])[:8] == pack("<BBhi", 0x61, 2 | 1 << 4, 0, 0)
+
+
+def test_the_kept_beginning_is_current() -> None:
+    """It is a literal because every container's start would compile the same again."""
+    assert default_blocks() == DEFAULT_BLOCKS, default_blocks().hex()
