@@ -158,7 +158,7 @@ static int run_plan(struct run *run)
 		return failure_code(run);
 	}
 	if (!is_foreground(run))
-		return 0;
+		return forward_until_ready(run);
 	int code = wait_foreground(run, signals);
 	return run->plan.header->mode == MODE_RUN ? end_of_run(run, code) : code;
 }
@@ -202,7 +202,7 @@ int executor_main(int argc, char **argv, char **envp)
 		return refuse_plan("saved hooks are not run on their own");
 	report_to = (struct report){plan_optional(&run, header->log_path), plan_flag(&run, PLAN_LOG_JSON), plan_flag(&run, PLAN_DEBUG)};
 	run.envp = envp;
-	run.sync = run.init_pid = run.init_pidfd = run.listener = run.fifo = -1;
+	run.sync = run.init_pid = run.init_pidfd = run.listener = run.fifo = run.notify = -1;
 	memset(run.slot, 0xff, sizeof(run.slot)); /* -1 */
 	ret = seal_descriptors(&run);
 	if (ret < 0)

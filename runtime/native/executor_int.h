@@ -51,7 +51,7 @@ struct run {
 	uint32_t kept_fds; /* 3..3+kept_fds-1 belong to the container */
 	bool in_init, through; /* through: cloned by an intermediate */
 	/* parent half */
-	int init_pid, init_pidfd, listener, parked_pipe;
+	int init_pid, init_pidfd, listener, parked_pipe, notify;
 	uint64_t init_start_time;
 	int wait_status;
 	bool init_reaped, state_made, cgroup_made, listener_sent;
@@ -187,6 +187,8 @@ OP_LIST(DECLARE_OP)
 #undef DECLARE_OP
 
 int copy_up(int from, int to); /* copy_up.c: what is in directory from into to; 0 or -errno */
+int forward_until_ready(const struct run *run); /* op_notify.c: sd_notify of a detached run; exit code */
+void forward_notification(struct run *run);     /* one message of a foreground run's container */
 int unmount_kernel_views(struct run *run); /* op_no_pivot.c */
 int fetch_listener(struct run *run, int number); /* op_seccomp.c, parent half */
 

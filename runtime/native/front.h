@@ -72,6 +72,7 @@ int container_clear(const struct front *front, int dir_fd);
 /* sd_notify(3): listen for the container's messages, and pass them on to our own NOTIFY_SOCKET. front_notify.c
  * Returns a socket, -ENOENT when nobody asked for it, or -errno. */
 int notify_listen(const struct front *front, int dir_fd);
+int notify_take(const struct front *front, int socket_fd); /* one message: 1 when it was READY=1 and was passed on, 0, -errno */
 int notify_forward(const struct front *front, int socket_fd, int pid, int pidfd); /* until READY=1 or the end; exit code */
 
 /* "TERM", "sigterm", "SIGRTMIN+3", "15" to its number; -1 when it is none. front_signal.c */

@@ -126,6 +126,16 @@ static int tell_host(const struct front *front, int pid)
 	return error ? fail_errno("unable to notify the host of the container's readiness", error) : 0;
 }
 
+int notify_take(const struct front *front, int socket_fd)
+{
+	char data[4096];
+	long size = SYS(recvfrom, socket_fd, data, sizeof(data), 0, NULL, NULL);
+	if (size <= 0 || !says_ready(data, size))
+		return 0;
+	int error = send_host(front, "READY=1\n", -1);
+	return error ? error : 1;
+}
+
 int notify_forward(const struct front *front, int socket_fd, int pid, int pidfd)
 {
 	char data[4096];

@@ -50,12 +50,13 @@ int wait_foreground(struct run *run, int signals)
 	if (plan_flag(run, PLAN_TTY_PROXY))
 		tty_open(&tty, run->slot[SLOT_PTY_MASTER]);
 	while (!init_ended(run)) {
-		struct poll_entry polled[3] = {
+		struct poll_entry polled[4] = {
 			{signals, POLLIN, 0},
 			{tty.master, (short)(POLLIN | (tty.pending ? POLLOUT : 0)), 0},
 			{tty.master >= 0 && tty.input && !tty.pending ? 0 : -1, POLLIN, 0},
+			{run->notify, POLLIN, 0},
 		};
-		long ret = SYS(ppoll, polled, 3, 0, 0, 8);
+		long ret = SYS(ppoll, polled, ARRAY_SIZE(polled), 0, 0, 8);
 		if (ret < 0 && ret != -EINTR)
 			break;
 		if (polled[0].seen)
@@ -64,6 +65,8 @@ int wait_foreground(struct run *run, int signals)
 			tty_close(&tty);
 		if ((polled[1].seen & POLLOUT) || polled[2].seen)
 			tty_input(&tty);
+		if (polled[3].seen)
+			forward_notification(run);
 	}
 	tty_close(&tty);
 	return run->init_reaped ? status_code(run->wait_status) : failure_code(run);
