@@ -154,7 +154,7 @@ static int make_path(int root, const char *path, uint32_t mode, bool file)
 		if (!strcmp(name, ".."))
 			drop_component(&walk);
 		else if (strcmp(name, ".") != 0)
-			ret = step(&walk, root, name, mode, file && last);
+			ret = step(&walk, root, name, file && !last ? 0755 : mode, file && last);
 	}
 	return ret < 0 ? ret : open_done(&walk, root);
 }
