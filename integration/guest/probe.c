@@ -317,6 +317,9 @@ static long try_path(const char *kind, const char *path) {
 		if (read(fd, &byte, 1) < 0 && errno != EISDIR)
 			return -1;
 		return close(fd);
+	case 'o': /* open for reading */
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		return fd < 0 ? -1 : close(fd);
 	case 'w': /* open for writing */
 		fd = open(path, O_WRONLY | O_CLOEXEC);
 		return fd < 0 ? -1 : close(fd);
