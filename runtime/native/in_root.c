@@ -120,7 +120,7 @@ static int make_entry(struct walk *walk, int root, const char *name, uint32_t mo
 	SCOPED_FD(parent) = open_done(walk, root);
 	if (parent < 0)
 		return parent;
-	long ret = file ? SYS(mknodat, parent, name, S_IFREG | mode, 0) : SYS(mkdirat, parent, name, mode);
+	long ret = file ? SYS(mknodat, parent, name, S_IFREG | 0644, 0) : SYS(mkdirat, parent, name, mode);
 	return ret < 0 && ret != -EEXIST ? (int)ret : add_component(walk, name);
 }
 
@@ -143,7 +143,8 @@ static int step(struct walk *walk, int root, const char *name, uint32_t mode, bo
 	return follow_link(walk, fd);
 }
 
-/* Walk the whole path and make what is missing; O_PATH descriptor of the end. */
+/* Walk the whole path and make what is missing: directories of this mode, at the end of a file's path an empty file. O_PATH descriptor
+ * of the end. */
 static int make_path(int root, const char *path, uint32_t mode, bool file)
 {
 	struct walk walk UNINITIALIZED;
@@ -185,5 +186,5 @@ int in_root_parent(int root, const char *path, const char **name)
 int in_root_target(int root, const char *path, bool directory)
 {
 	int fd = in_root_open(root, path, 0, 0);
-	return fd == -ENOENT ? make_path(root, path, directory ? 0755 : 0644, !directory) : fd;
+	return fd == -ENOENT ? make_path(root, path, 0755, !directory) : fd;
 }
