@@ -134,6 +134,7 @@ static const char *const words[] = {
 	[131] = "state not recoverable",
 	[132] = "operation not possible due to RF-kill",
 	[133] = "memory page has hardware error",
+	[134] = "inappropriate file type or format",
 };
 
 const char *errno_text(int errnum)

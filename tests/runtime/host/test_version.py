@@ -1,5 +1,6 @@
 """--version tells the truth: the package's version, the checked-out commit."""
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -51,6 +52,8 @@ def test_commit_of_a_checkout(tmp_path: Path) -> None:
 
 def test_commit_is_git_s_own() -> None:
     """The commit that git names, where this is a git checkout."""
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
     result = subprocess.run(["git", "-C", str(CHECKOUT), "rev-parse", "HEAD"], capture_output=True, text=True)
     if result.returncode != 0:
         pytest.skip("not a git checkout")
