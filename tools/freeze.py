@@ -3,13 +3,15 @@
     python tools/freeze.py --output FILE [--tree DIR] [--site DIR ...]
 
 Run by the interpreter whose library the planner is linked with.  Sites that are not absolute are relative to the bundle's
-directory.  Docstrings are left out: nothing on the hot path reads them, and they cost time to unmarshal.
+directory.  Docstrings and line numbers are left out: nothing on the hot path reads them (what fails there is explained by the
+stock interpreter), and they cost time to unmarshal.
 """
 
 import argparse
 import marshal
 import os
 import sys
+from types import CodeType
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, CHECKOUT)
@@ -17,21 +19,62 @@ sys.path.insert(0, CHECKOUT)
 from tools.bundle import make  # noqa: E402
 
 
+# what a verb's command line certainly needs besides the entry: linked at once, in an order in which every import is there already
+VERBS = {"create": ("runtime.commands.create", "runtime.commands.run"), "exec": ("runtime.commands.exec",)}
+ENTRY = ("runtime.cli.hot", "oci_schemas._compiled")
+
+
+def link_order(needs: dict[str, tuple[str, ...]], roots: tuple[str, ...]) -> list[str]:
+    """The roots and every module that they import when they are loaded, each after those that it imports itself."""
+    order: dict[str, None] = {}
+    entered: set[str] = set()
+
+    def enter(name: str) -> None:
+        if name in entered or name not in needs:
+            return
+        entered.add(name)
+        for need in needs[name]:
+            enter(need)
+        order[name] = None
+
+    for root in roots:
+        for depth in range(root.count(".") + 1):
+            enter(root.rsplit(".", root.count(".") - depth)[0])
+    return list(order)
+
+
+def without_lines(code: CodeType) -> CodeType:
+    """The same code, and what is nested in it, without line numbers."""
+    constants = tuple(without_lines(value) if isinstance(value, CodeType) else value for value in code.co_consts)
+    return code.replace(co_linetable=b"", co_consts=constants)
+
+
 def frozen_header(tree: str, sites: list[str]) -> str:
-    """The text of frozen.h."""
-    hot = {name for name, _rest in make.collect(tree)}
-    arrays, rows = [], []
-    for index, (name, path, is_package) in enumerate(make.sources(tree)):
-        if name not in hot:
-            continue
+    """The text of frozen.h: `frozen_modules`, in the same order `module_links`, and `frozen_sites`."""
+    hot = {name: needs for name, (_is_package, _code, needs) in make.collect(tree)}
+    index = {name: number for number, name in enumerate(hot)}
+    places = {name: (path, is_package) for name, path, is_package in make.sources(tree)}
+    arrays, rows, links = [], [], []
+    for name, number in index.items():
+        path, is_package = places[name]
         with open(path, encoding="utf-8") as file:
             code = compile(file.read(), os.path.relpath(path, tree), "exec", dont_inherit=True, optimize=2)
-        data = marshal.dumps(code)
-        arrays.append(f"static const unsigned char module_{index}[] = {{{','.join(map(str, data))}}};")
-        rows.append(f'\t{{.name = "{name}", .code = module_{index}, .size = {len(data)}, .is_package = {int(is_package)}}},')
+        data = marshal.dumps(without_lines(code))
+        needs = "".join(f"{index[need]}, " for need in hot[name])
+        arrays.append(f"static const unsigned char module_{number}[] = {{{','.join(map(str, data))}}};")
+        arrays.append(f"static const short needs_{number}[] = {{{needs}-1}};")
+        rows.append(
+            f'\t{{.name = "{name}", .code = module_{number}, .size = {len(data)}, .is_package = {int(is_package)}}},'
+        )
+        parent, _, leaf = name.rpartition(".")
+        links.append(
+            f'\t{{.package = "{name if is_package else parent}", .leaf = "{leaf}", '
+            f".parent = {index.get(parent, -1)}, .needs = needs_{number}}},"
+        )
     quoted = "".join(f'"{site}", ' for site in sites)
-    table = ["static const struct _frozen frozen_modules[] = {", *rows, "\t{.name = NULL}};"]
-    return "\n".join([*arrays, *table, f"static const char *const frozen_sites[] = {{{quoted}NULL}};", ""])
+    parts = [*arrays, "static const struct _frozen frozen_modules[] = {", *rows, "\t{.name = NULL}};"]
+    parts += ["static const struct module_link module_links[] = {", *links, "};"]
+    return "\n".join([*parts, f"static const char *const frozen_sites[] = {{{quoted}NULL}};", ""])
 
 
 def main() -> int:

@@ -9,7 +9,11 @@
  *
  * Built only where the interpreter comes as a static library (Debian's libpythonX.Y-dev); the front does without it otherwise. */
 #include <Python.h>
+#include <marshal.h>
+
 #include <fcntl.h>
+#include <stdbool.h>
+#include <sys/mman.h>
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -57,6 +61,73 @@ static int set_path(const char *entry)
 	return result;
 }
 
+static PyObject *linked[MODULE_COUNT];
+
+static int set_place(PyObject *names, const struct module_link *link, int is_package)
+{
+	PyObject *package = PyUnicode_FromString(link->package), *path = PyList_New(0);
+	int result = !package || !path ? -1 : PyDict_SetItemString(names, "__package__", package);
+	if (result == 0 && is_package)
+		result = PyDict_SetItemString(names, "__path__", path);
+	if (result == 0)
+		result = PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins());
+	Py_XDECREF(package);
+	Py_XDECREF(path);
+	return result;
+}
+
+/* Execute one frozen module after those it needs, without the import system's specs and locks (0.5 ms for all of them). Borrowed. */
+static PyObject *link_module(int index)
+{
+	const struct _frozen *frozen = &frozen_modules[index];
+	const struct module_link *link = &module_links[index];
+	for (const short *need = link->needs; *need >= 0; need++)
+		if (!linked[*need] && !link_module(*need))
+			return NULL;
+	PyObject *module = PyImport_AddModule(frozen->name);
+	PyObject *names = module ? PyModule_GetDict(module) : NULL;
+	if (!names || set_place(names, link, frozen->is_package) != 0)
+		return NULL;
+	linked[index] = module;
+	PyObject *code = PyMarshal_ReadObjectFromString((const char *)frozen->code, frozen->size);
+	PyObject *result = code ? PyEval_EvalCode(code, names, names) : NULL;
+	Py_XDECREF(code);
+	if (!result)
+		return NULL;
+	Py_DECREF(result);
+	if (link->parent >= 0 && PyObject_SetAttrString(linked[link->parent], link->leaf, module) != 0)
+		return NULL;
+	return module;
+}
+
+/* link(name): the frozen module of that name. */
+static PyObject *link_by_name(PyObject *self, PyObject *name)
+{
+	(void)self;
+	const char *text = PyUnicode_AsUTF8(name);
+	for (int index = 0; text && index < (int)MODULE_COUNT; index++)
+		if (strcmp(frozen_modules[index].name, text) == 0) {
+			PyObject *module = linked[index] ? linked[index] : link_module(index);
+			Py_XINCREF(module);
+			return module;
+		}
+	if (text)
+		PyErr_Format(PyExc_ImportError, "%s is not frozen", text);
+	return NULL;
+}
+
+static PyMethodDef link_method = {"link", link_by_name, METH_O, NULL};
+
+/* runtime.cli.hot.launch(exe_fd, argv, link): comes back only when it failed. */
+static void plan(int exe_fd, PyObject *arguments)
+{
+	PyObject *link = PyCFunction_New(&link_method, NULL);
+	PyObject *name = PyUnicode_FromString("runtime.cli.hot");
+	PyObject *module = link && name ? link_by_name(NULL, name) : NULL;
+	if (module)
+		Py_XDECREF(PyObject_CallMethod(module, "launch", "iOO", exe_fd, arguments, link));
+}
+
 static int initialize(int argc, char **argv)
 {
 	PyPreConfig before;
@@ -88,14 +159,79 @@ static int initialize(int argc, char **argv)
 	return PyStatus_Exception(status) ? -1 : 0;
 }
 
+/* Execute one frozen module after those that it imports, without the import system's locks, specs and searches (40 us each). */
+static int link_module(const struct _frozen *frozen)
+{
+	PyObject *modules = PyImport_GetModuleDict(), *name = PyUnicode_FromString(frozen->name), *package = NULL, *path = NULL;
+	PyObject *code = PyMarshal_ReadObjectFromString((const char *)frozen->code, frozen->size);
+	PyObject *module = name ? PyModule_NewObject(name) : NULL;
+	PyObject *names = module ? PyModule_GetDict(module) : NULL, *result = NULL;
+	const char *dot = strrchr(frozen->name, '.');
+	if (code && names) {
+		bool top = frozen->is_package || !dot;
+		package = top ? Py_NewRef(name) : PyUnicode_FromStringAndSize(frozen->name, dot - frozen->name);
+		path = PyList_New(0);
+		if (package && path && PyDict_SetItemString(names, "__package__", package) == 0 &&
+		    PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins()) == 0 &&
+		    (!frozen->is_package || PyDict_SetItemString(names, "__path__", path) == 0) && PyDict_SetItem(modules, name, module) == 0)
+			result = PyEval_EvalCode(code, names, names);
+	}
+	if (result && dot) {
+		char parent_name[256];
+		snprintf(parent_name, sizeof(parent_name), "%.*s", (int)(dot - frozen->name), frozen->name);
+		PyObject *parent = PyDict_GetItemString(modules, parent_name);
+		if (!parent || PyObject_SetAttrString(parent, dot + 1, module) != 0)
+			Py_CLEAR(result);
+	}
+	int ret = result ? 0 : -1;
+	Py_XDECREF(name);
+	Py_XDECREF(package);
+	Py_XDECREF(path);
+	Py_XDECREF(code);
+	Py_XDECREF(module);
+	Py_XDECREF(result);
+	return ret;
+}
+
+/* What the verb needs; a word that only looks like the verb costs time, nothing else. */
+static int link_modules(int argc, char **argv)
+{
+	const int *order = link_order_create;
+	for (int i = 4; i < argc; i++)
+		if (!strcmp(argv[i], "exec"))
+			order = link_order_exec;
+	for (; *order >= 0; order++)
+		if (link_module(&frozen_modules[*order]) != 0)
+			return -1;
+	return 0;
+}
+
+/* Memory for the interpreter comes with its pages: a fault costs more than clearing a page that may not be used. */
+static void *new_arena(void *context, size_t size)
+{
+	(void)context;
+	void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	return arena == MAP_FAILED ? NULL : arena;
+}
+
+static void free_arena(void *context, void *arena, size_t size)
+{
+	(void)context;
+	(void)munmap(arena, size);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 4)
 		return 1;
 	int cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	PyObjectArenaAllocator arenas = {NULL, new_arena, free_arena};
+	PyObject_SetArenaAllocator(&arenas);
 	if (initialize(argc - 4, argv + 4) != 0 || set_path(argv[2]) != 0)
 		leave_to_stock(argc, argv, cwd);
 	PyGC_Disable(); /* what one plan allocates is never garbage */
+	if (link_modules(argc, argv) != 0)
+		leave_to_stock(argc, argv, cwd);
 	PyObject *arguments = PyList_New(0);
 	for (int i = 4; arguments && i < argc; i++) {
 		PyObject *text = PyUnicode_DecodeUTF8(argv[i], (Py_ssize_t)strlen(argv[i]), "surrogateescape");
@@ -103,8 +239,7 @@ int main(int argc, char **argv)
 			Py_CLEAR(arguments);
 		Py_XDECREF(text);
 	}
-	PyObject *module = arguments ? PyImport_ImportModule("runtime.cli.hot") : NULL;
-	if (module)
-		Py_XDECREF(PyObject_CallMethod(module, "launch", "iO", atoi(argv[3]), arguments));
+	if (arguments)
+		plan(atoi(argv[3]), arguments);
 	leave_to_stock(argc, argv, cwd);
 }
