@@ -163,6 +163,16 @@ static int run_plan(struct run *run)
 	return run->plan.header->mode == MODE_RUN ? end_of_run(run, code) : code;
 }
 
+/* A descriptor of ours must not become somebody's standard input: places that the caller left empty are filled. */
+static int fill_stdio(int plan_fd)
+{
+	long ret = SYS(close, plan_fd); /* mapped by now, and perhaps itself in such a place */
+	for (int fd = 0; fd < 3 && ret >= 0; fd++)
+		if (SYS(fcntl, fd, F_GETFD) == -EBADF)
+			ret = SYS(openat, AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY, 0); /* the lowest free number, which is fd */
+	return ret < 0 ? (int)ret : 0;
+}
+
 /* What the caller left open stays out of both halves; what the container is to get (--preserve-fds, LISTEN_FDS) out of our children. */
 static int seal_descriptors(struct run *run)
 {
@@ -204,7 +214,9 @@ int executor_main(int argc, char **argv, char **envp)
 	run.envp = envp;
 	run.sync = run.init_pid = run.init_pidfd = run.listener = run.fifo = run.notify = -1;
 	memset(run.slot, 0xff, sizeof(run.slot)); /* -1 */
-	ret = seal_descriptors(&run);
+	ret = fill_stdio((int)plan_fd);
+	if (ret >= 0)
+		ret = seal_descriptors(&run);
 	if (ret < 0)
 		return refuse_plan(errno_text(ret));
 	return run_plan(&run);
