@@ -5,7 +5,7 @@ Pure: the same section and architecture give the same bytes on every machine.  S
 
 from runtime.errors import FilterError
 from runtime.seccomp.arches import find_arch
-from runtime.seccomp.lower import Lowering
+from runtime.seccomp.lower import program_of
 from runtime.seccomp.profile import parse_profile
 from runtime.seccomp.program import Filter
 from runtime.seccomp.ranges import BAD_ARCH, range_tables
@@ -28,11 +28,7 @@ def compile_profile(section: "dict[str, Any]", arch: str) -> Filter:
     if native is None:
         raise FilterError([("/architectures", f"no system call table for the machine {arch!r}")])
     profile = parse_profile(section, native)
-    lowering = Lowering(big_endian=native.big_endian)
-    entry = ~BAD_ARCH
-    for audit, starts, targets in reversed(range_tables(profile)):
-        entry = lowering.arch(audit, starts, targets, entry)
-    program = lowering.finish(entry)
+    program = program_of(range_tables(profile), BAD_ARCH, big_endian=native.big_endian)
     if len(program) > INSTRUCTIONS_MAX * INSTRUCTION_BYTES:
         count = len(program) // INSTRUCTION_BYTES
         raise FilterError([("/syscalls", f"{count} instructions are needed, the kernel takes {INSTRUCTIONS_MAX}")])

@@ -19,6 +19,15 @@ OFFSET_ARGS = 16
 CHAIN = 3
 
 
+def program_of(tables: "list[tuple[int, list[int], list[Target]]]", other: int, *, big_endian: bool) -> bytes:
+    """The program over (AUDIT_ARCH_*, starts, targets) of several architectures; `other` is the verdict on all others."""
+    lowering = Lowering(big_endian=big_endian)
+    entry = ~other
+    for audit, starts, targets in reversed(tables):
+        entry = lowering.arch(audit, starts, targets, entry)
+    return lowering.finish(entry)
+
+
 class Lowering:
     """The program's blocks so far: `asm` writes them, nodes that were already written are reused."""
 

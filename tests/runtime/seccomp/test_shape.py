@@ -9,8 +9,8 @@ from runtime.seccomp.assemble import JMP_JEQ_K, JMP_JGE_K, JMP_JGT_K, JMP_JSET_K
 from runtime.seccomp.compile import compile_profile
 from runtime.seccomp.interpret import Call, Instruction, decode, interpret
 from tests.runtime.seccomp.bitmap import is_constantly_allowed
-from tests.runtime.seccomp.samples import read_profile
 from tests.runtime.seccomp.reference import verdict_of
+from tests.runtime.seccomp.samples import read_profile
 
 COMPARISONS = {JMP_JEQ_K, JMP_JGE_K, JMP_JGT_K, JMP_JSET_K}
 ALLOW = 0x7FFF0000

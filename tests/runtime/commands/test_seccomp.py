@@ -1,0 +1,185 @@
+"""postern seccomp: the actions, from files to what is printed."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.commands.seccomp import run
+from runtime.errors import FilterError, UsageError
+
+SECTION: dict[str, Any] = {
+    "defaultAction": "SCMP_ACT_ERRNO",
+    "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
+    "syscalls": [
+        {"names": ["read", "socket", "no_such_call"], "action": "SCMP_ACT_ALLOW"},
+        {
+            "names": ["personality"],
+            "action": "SCMP_ACT_ALLOW",
+            "args": [{"index": 0, "op": "SCMP_CMP_EQ", "value": 8}],
+        },
+    ],
+}
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> str:
+    """The section as a file."""
+    return write(tmp_path / "profile.json", SECTION)
+
+
+def write(path: Path, document: object) -> str:
+    """A JSON file."""
+    path.write_text(json.dumps(document))
+    return str(path)
+
+
+def output(capfd: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
+    """Exit code and standard output."""
+    code = run(list(argv))
+    return code, capfd.readouterr().out
+
+
+def test_compile_and_disassemble(profile: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The file is an array of instructions, which is what is printed of profile and program alike."""
+    target = str(tmp_path / "filter.bpf")
+    code, text = output(capfd, "compile", profile, "--arch", "x86_64", "-o", target)
+    assert code == 0
+    size = os.path.getsize(target)
+    assert size % 8 == 0
+    assert text == f"{size // 8} instructions\n"
+    listing = output(capfd, "disassemble", target, "--arch=x86_64")[1]
+    assert listing.count("\n") == size // 8
+    assert listing == output(capfd, "disassemble", profile, "--arch=x86_64")[1]
+    assert json.loads(output(capfd, "disassemble", profile, "--arch", "x86_64", "--json")[1]) == listing.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("argv", "verdict", "cause"),
+    [
+        (("read",), "ALLOW", "rule 0"),
+        (("personality", "8"), "ALLOW", "rule 1"),
+        (("personality", "0x9"), "ERRNO(1)", "the default"),
+        (("personality", "-1"), "ERRNO(1)", "the default"),
+        (("9999",), "ERRNO(38)", "newer than every call that the profile names"),
+    ],
+)
+def test_simulate(
+    profile: str, argv: tuple[str, ...], verdict: str, cause: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Verdict, cause and instructions, for people and for programs."""
+    code, text = output(capfd, "simulate", profile, "--arch", "x86_64", *argv)
+    assert code == 0
+    assert text.splitlines()[:2] == [f"verdict       {verdict}", f"given by      {cause}"]
+    found = json.loads(output(capfd, "simulate", profile, "--json", "--arch", "x86_64", *argv)[1])
+    assert (found["verdict"], found["cause"]) == (verdict, cause)
+    assert found["instructions"] > 3
+
+
+def test_stat(profile: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Unknown names are told; with several --arch those are decided on."""
+    text = output(capfd, "stat", profile, "--arch", "aarch64", "--arch", "arm")[1]
+    assert "unknown, skipped: no_such_call\n" in text
+    assert "SCMP_ARCH_AARCH64: " in text
+    assert "SCMP_ARCH_ARM: " in text
+    found = json.loads(output(capfd, "stat", profile, "--arch", "x86_64", "--json")[1])
+    assert found["unknown"] == ["no_such_call"]
+    assert found["architectures"][0]["allowed"] == 2
+
+
+def test_diff(profile: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0 is a proof; otherwise each difference has calls, arguments, verdicts and an example."""
+    assert output(capfd, "diff", profile, profile, "--arch", "x86_64") == (0, "no difference on any call\n")
+    changed = json.loads(json.dumps(SECTION))
+    changed["syscalls"][1]["args"][0]["value"] = 9
+    other = write(tmp_path / "other.json", changed)
+    code, text = output(capfd, "diff", profile, other, "--arch", "x86_64")
+    assert code == 1
+    assert text.splitlines() == [
+        "SCMP_ARCH_X86_64 personality if args[0].low in 0x8 and args[0].high in 0x0: ALLOW -> ERRNO(1)",
+        "SCMP_ARCH_X86_64 personality if args[0].low in 0x9 and args[0].high in 0x0: ERRNO(1) -> ALLOW",
+    ]
+    found = json.loads(output(capfd, "diff", profile, other, "--arch", "x86_64", "--json")[1])
+    assert found[0]["example"] == {"nr": 135, "args": [8, 0, 0, 0, 0, 0]}
+
+
+def test_forms_of_a_profile(profile: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A config with the section, and the engines' form, mean the same as the section."""
+    config = write(tmp_path / "config.json", {"ociVersion": "1.2.0", "linux": {"seccomp": SECTION}})
+    engine = {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
+        "syscalls": [
+            *SECTION["syscalls"],
+            {"names": ["reboot"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_BOOT"]}},
+        ],
+    }
+    docker = write(tmp_path / "docker.json", engine)
+    for path in (config, docker):
+        assert output(capfd, "diff", profile, path, "--arch", "x86_64")[0] == 0
+    assert output(capfd, "diff", profile, docker, "--arch", "x86_64", "--cap", "CAP_SYS_BOOT")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("nonsense",), "unknown action 'nonsense'"),
+        (("stat",), "wrong number of arguments"),
+        (("stat", "PROFILE", "--colour"), "flag provided but not defined: --colour"),
+        (("stat", "PROFILE", "--arch"), "flag needs an argument: --arch"),
+        (("stat", "PROFILE", "--arch", "vax"), "unknown architecture 'vax'"),
+        (("compile", "PROFILE"), "-o FILE is required"),
+        (("compile", "PROFILE", "-o", "/nowhere/file"), "open /nowhere/file: no such file or directory"),
+        (("stat", "/nowhere"), "open /nowhere: no such file or directory"),
+        (("simulate", "PROFILE", "no_such_call"), "has no system call 'no_such_call'"),
+        (("simulate", "PROFILE", "read", "x"), "'x' is not a number"),
+    ],
+)
+def test_wrong_usage(profile: str, argv: tuple[str, ...], message: str) -> None:
+    """One line that names what is wrong."""
+    with pytest.raises(UsageError, match=message):
+        run([profile if word == "PROFILE" else word for word in argv])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "profile.json: "),
+        ('{"ociVersion": "1.2.0"}', "this config has no seccomp section"),
+        ("not BPF", "are no array"),
+    ],
+)
+def test_files_that_are_no_profile(tmp_path: Path, text: str, message: str) -> None:
+    """Named with the reason."""
+    path = tmp_path / "profile.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message) as caught:
+        run(["stat", str(path)])
+    assert "\n" not in str(caught.value)
+
+
+def test_files_of_the_wrong_shape(tmp_path: Path) -> None:
+    """Every violation at once, as in a config."""
+    rules = [5, {"names": "read", "args": {}}, {"names": [1], "args": [2]}]
+    path = write(tmp_path / "profile.json", {"defaultAction": "SCMP_ACT_ALLOW", "flags": "x", "syscalls": rules})
+    with pytest.raises(FilterError) as caught:
+        run(["stat", path])
+    pointers = [pointer for pointer, _ in caught.value.violations]
+    assert pointers == [
+        "/flags",
+        "/syscalls/0",
+        "/syscalls/1/names",
+        "/syscalls/1/args",
+        "/syscalls/2/names",
+        "/syscalls/2/args",
+    ]
+
+
+def test_help(capfd: pytest.CaptureFixture[str]) -> None:
+    """Asked for: exit code 0.  Nothing asked for: the same text and 1."""
+    code, text = output(capfd, "--help")
+    assert code == 0
+    assert text.startswith("usage: postern seccomp ACTION")
+    assert output(capfd) == (1, text)
