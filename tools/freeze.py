@@ -18,7 +18,6 @@ sys.path.insert(0, CHECKOUT)
 
 from tools.bundle import make  # noqa: E402
 
-
 # what a verb's command line certainly needs besides the entry: linked at once, in an order in which every import is there already
 VERBS = {"create": ("runtime.commands.create", "runtime.commands.run"), "exec": ("runtime.commands.exec",)}
 ENTRY = ("runtime.cli.hot", "oci_schemas._compiled")
@@ -50,31 +49,26 @@ def without_lines(code: CodeType) -> CodeType:
 
 
 def frozen_header(tree: str, sites: list[str]) -> str:
-    """The text of frozen.h: `frozen_modules`, in the same order `module_links`, and `frozen_sites`."""
-    hot = {name: needs for name, (_is_package, _code, needs) in make.collect(tree)}
-    index = {name: number for number, name in enumerate(hot)}
+    """The text of frozen.h: `frozen_modules`, for each verb `link_order_...` (indexes, closed by -1), and `frozen_sites`."""
+    needs = {name: needed for name, (_is_package, _code, needed) in make.collect(tree)}
     places = {name: (path, is_package) for name, path, is_package in make.sources(tree)}
-    arrays, rows, links = [], [], []
+    index = {name: number for number, name in enumerate(needs)}
+    arrays, rows = [], []
     for name, number in index.items():
         path, is_package = places[name]
         with open(path, encoding="utf-8") as file:
             code = compile(file.read(), os.path.relpath(path, tree), "exec", dont_inherit=True, optimize=2)
         data = marshal.dumps(without_lines(code))
-        needs = "".join(f"{index[need]}, " for need in hot[name])
         arrays.append(f"static const unsigned char module_{number}[] = {{{','.join(map(str, data))}}};")
-        arrays.append(f"static const short needs_{number}[] = {{{needs}-1}};")
         rows.append(
             f'\t{{.name = "{name}", .code = module_{number}, .size = {len(data)}, .is_package = {int(is_package)}}},'
         )
-        parent, _, leaf = name.rpartition(".")
-        links.append(
-            f'\t{{.package = "{name if is_package else parent}", .leaf = "{leaf}", '
-            f".parent = {index.get(parent, -1)}, .needs = needs_{number}}},"
-        )
+    table = ["static const struct _frozen frozen_modules[] = {", *rows, "\t{.name = NULL}};"]
+    for verb, modules in VERBS.items():
+        order = link_order(needs, (*ENTRY, *modules))
+        table.append(f"static const int link_order_{verb}[] = {{{''.join(f'{index[name]}, ' for name in order)}-1}};")
     quoted = "".join(f'"{site}", ' for site in sites)
-    parts = [*arrays, "static const struct _frozen frozen_modules[] = {", *rows, "\t{.name = NULL}};"]
-    parts += ["static const struct module_link module_links[] = {", *links, "};"]
-    return "\n".join([*parts, f"static const char *const frozen_sites[] = {{{quoted}NULL}};", ""])
+    return "\n".join([*arrays, *table, f"static const char *const frozen_sites[] = {{{quoted}NULL}};", ""])
 
 
 def main() -> int:

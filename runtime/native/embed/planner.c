@@ -18,7 +18,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* frozen_modules (struct _frozen[]) and frozen_sites (const char *[], relative ones are relative to ENTRY's directory) */
+/* frozen_modules (struct _frozen[]), link_order_create and link_order_exec (indexes of it, closed by -1), and frozen_sites (const
+ * char *[], relative ones are relative to ENTRY's directory) */
 #include "frozen.h"
 
 extern char **environ;
@@ -59,73 +60,6 @@ static int set_path(const char *entry)
 	int result = path ? PySys_SetObject("path", path) : -1;
 	Py_XDECREF(path);
 	return result;
-}
-
-static PyObject *linked[MODULE_COUNT];
-
-static int set_place(PyObject *names, const struct module_link *link, int is_package)
-{
-	PyObject *package = PyUnicode_FromString(link->package), *path = PyList_New(0);
-	int result = !package || !path ? -1 : PyDict_SetItemString(names, "__package__", package);
-	if (result == 0 && is_package)
-		result = PyDict_SetItemString(names, "__path__", path);
-	if (result == 0)
-		result = PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins());
-	Py_XDECREF(package);
-	Py_XDECREF(path);
-	return result;
-}
-
-/* Execute one frozen module after those it needs, without the import system's specs and locks (0.5 ms for all of them). Borrowed. */
-static PyObject *link_module(int index)
-{
-	const struct _frozen *frozen = &frozen_modules[index];
-	const struct module_link *link = &module_links[index];
-	for (const short *need = link->needs; *need >= 0; need++)
-		if (!linked[*need] && !link_module(*need))
-			return NULL;
-	PyObject *module = PyImport_AddModule(frozen->name);
-	PyObject *names = module ? PyModule_GetDict(module) : NULL;
-	if (!names || set_place(names, link, frozen->is_package) != 0)
-		return NULL;
-	linked[index] = module;
-	PyObject *code = PyMarshal_ReadObjectFromString((const char *)frozen->code, frozen->size);
-	PyObject *result = code ? PyEval_EvalCode(code, names, names) : NULL;
-	Py_XDECREF(code);
-	if (!result)
-		return NULL;
-	Py_DECREF(result);
-	if (link->parent >= 0 && PyObject_SetAttrString(linked[link->parent], link->leaf, module) != 0)
-		return NULL;
-	return module;
-}
-
-/* link(name): the frozen module of that name. */
-static PyObject *link_by_name(PyObject *self, PyObject *name)
-{
-	(void)self;
-	const char *text = PyUnicode_AsUTF8(name);
-	for (int index = 0; text && index < (int)MODULE_COUNT; index++)
-		if (strcmp(frozen_modules[index].name, text) == 0) {
-			PyObject *module = linked[index] ? linked[index] : link_module(index);
-			Py_XINCREF(module);
-			return module;
-		}
-	if (text)
-		PyErr_Format(PyExc_ImportError, "%s is not frozen", text);
-	return NULL;
-}
-
-static PyMethodDef link_method = {"link", link_by_name, METH_O, NULL};
-
-/* runtime.cli.hot.launch(exe_fd, argv, link): comes back only when it failed. */
-static void plan(int exe_fd, PyObject *arguments)
-{
-	PyObject *link = PyCFunction_New(&link_method, NULL);
-	PyObject *name = PyUnicode_FromString("runtime.cli.hot");
-	PyObject *module = link && name ? link_by_name(NULL, name) : NULL;
-	if (module)
-		Py_XDECREF(PyObject_CallMethod(module, "launch", "iOO", exe_fd, arguments, link));
 }
 
 static int initialize(int argc, char **argv)
@@ -239,7 +173,8 @@ int main(int argc, char **argv)
 			Py_CLEAR(arguments);
 		Py_XDECREF(text);
 	}
-	if (arguments)
-		plan(atoi(argv[3]), arguments);
+	PyObject *module = arguments ? PyImport_ImportModule("runtime.cli.hot") : NULL;
+	if (module)
+		Py_XDECREF(PyObject_CallMethod(module, "launch", "iO", atoi(argv[3]), arguments));
 	leave_to_stock(argc, argv, cwd);
 }
