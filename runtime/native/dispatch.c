@@ -41,7 +41,8 @@ int run_stage(struct run *run, uint32_t stage, const struct plan_op **failed)
 		int ret = functions[op->code](run, op);
 		if (ret >= 0 || (ret == -ENOENT && op->flags & OPF_OPTIONAL && op->code != OP_CHDIR))
 			continue;
-		if (!(is_refusal(ret) && op->flags & OPF_TOLERATE)) {
+		/* SET_IDS tolerates setgroups by itself: going on with the old ids must never be possible */
+		if (!(is_refusal(ret) && op->flags & OPF_TOLERATE) || op->code == OP_SET_IDS) {
 			*failed = op;
 			return ret;
 		}

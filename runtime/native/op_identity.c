@@ -56,8 +56,11 @@ int op_set_ids(struct run *run, const struct plan_op *op)
 	long ret = SYS(prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0);
 	if (ret >= 0 && !(op->flags & OPF_KEEP_GROUPS)) {
 		ret = SYS(setgroups, op->blob_len / 4, op->blob_len ? plan_blob(run, op) : NULL);
-		if (ret == -EPERM && op->flags & OPF_TOLERATE && !op->blob_len)
-			ret = 0; /* setgroups is denied in this user namespace and none were asked for */
+		if (ret == -EPERM && op->flags & OPF_TOLERATE) { /* denied in this user namespace: no group is won */
+			if (op->blob_len)
+				warn_from_op(run, op, EPERM);
+			ret = 0;
+		}
 	}
 	if (ret >= 0)
 		ret = SYS(setresgid, op->SET_IDS_gid, op->SET_IDS_gid, op->SET_IDS_gid);

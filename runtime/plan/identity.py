@@ -77,7 +77,8 @@ def plan_identity(draft: Draft) -> None:
     keep = _keeps_groups(draft)
     if keep and groups and draft.facts.euid != 0:
         draft.refuse("/process/user/additionalGids", "cannot set any additional groups in a rootless container")
-    final.append(op("SET_IDS", "unable to setup user", "KEEP_GROUPS" if keep else "", uid=uid, gid=gid, blob=groups))
+    flags = "KEEP_GROUPS" if keep else "TOLERATE" if _may_be_denied(draft) else ""
+    final.append(op("SET_IDS", "unable to setup user", flags, uid=uid, gid=gid, blob=groups))
     final.append(op("CHDIR", no_cwd, path=cwd))
     final.append(
         op(
@@ -89,6 +90,11 @@ def plan_identity(draft: Draft) -> None:
             ambient=sets["ambient"],
         )
     )
+
+
+def _may_be_denied(draft: Draft) -> bool:
+    """Whether setgroups(2) may be denied: in a user namespace whose maps an unprivileged process wrote."""
+    return draft.has("user") or draft.options.rootless or not draft.facts.initial_userns
 
 
 def _keeps_groups(draft: Draft) -> bool:

@@ -96,6 +96,13 @@ def test_groups_are_kept() -> None:
         plan(made, ROOTLESS, {"rootless": True})
 
 
+def test_setgroups_may_be_denied_in_a_user_namespace() -> None:
+    """There the executor goes on with the groups that it has; with the initial namespace's rights never."""
+    assert one(plan(with_userns()), "SET_IDS").flags == OP_FLAGS["TOLERATE"]
+    assert one(plan(host={"initial_userns": False}), "SET_IDS").flags == OP_FLAGS["TOLERATE"]
+    assert one(plan(), "SET_IDS").flags == 0
+
+
 def test_ids_must_be_mapped() -> None:
     """setuid would fail on them; said with every pointer at once."""
     made = with_userns()
