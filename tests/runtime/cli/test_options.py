@@ -1,8 +1,10 @@
 """Completeness of the flag tables against what the engines are known to pass."""
 
+import importlib
+
 import pytest
 
-from runtime.cli.options import VERBS, flags_of
+from runtime.cli.options import NOT_BUILT, VERBS, flags_of
 
 # what containerd's shim, podman's conmon, CRI-O, conmon-rs, BuildKit, buildah and users of runc and crun pass
 REQUIRED = {
@@ -32,3 +34,9 @@ def test_every_flag_is_known(verb: str) -> None:
     """No engine's call is refused for a flag that runc or crun take."""
     missing = set(REQUIRED[verb].split()) - flags_of(VERBS[verb][4]).keys()
     assert not missing
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in NOT_BUILT])
+def test_every_verb_has_its_module(verb: str) -> None:
+    """`runtime.commands.VERB` has one `execute`; what has none must not be offered."""
+    assert callable(importlib.import_module(f"runtime.commands.{verb}").execute)
