@@ -14,8 +14,8 @@ from runtime.seccomp.compile import compile_profile
 from runtime.seccomp.disassemble import verdict_text
 from runtime.seccomp.interpret import decode, interpret
 from tests.runtime.seccomp import libseccomp, sections
-from tests.runtime.seccomp.samples import read_profile
 from tests.runtime.seccomp.reference import evaluate
+from tests.runtime.seccomp.samples import read_profile
 
 LIBRARY = libseccomp.load()
 needs_libseccomp = pytest.mark.skipif(
