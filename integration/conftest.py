@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -17,6 +18,7 @@ from integration.framework.container import Container
 from integration.framework.runtime import Runtime
 
 ROOT = Path(__file__).parents[1]
+NUMBERS = itertools.count(1)
 BODY_FAILED = pytest.StashKey[bool]()
 VM_CONTROLLERS = {"memory", "cpu", "pids", "io"}
 MARKERS = (
@@ -107,14 +109,12 @@ def make(
     made: list[Container] = []
 
     def fresh() -> Container:
-        fresh.number += 1  # type: ignore[attr-defined]
-        name = f"{work.name}-{os.getpid()}-{fresh.number}"  # type: ignore[attr-defined]
-        directory = work / f"b{fresh.number}"  # type: ignore[attr-defined]
-        bundle = Bundle(directory, f"{cgroup_parent}/{name}")
+        number = next(NUMBERS)
+        name = f"{work.name}-{number}"
+        bundle = Bundle(work / f"b{number}", f"{cgroup_parent}/{name}")
         made.append(Container(runtime, bundle, name))
         return made[-1]
 
-    fresh.number = 0  # type: ignore[attr-defined]
     yield fresh
     try:
         for container in reversed(made):

@@ -52,6 +52,7 @@ def volume(work: Path) -> Iterator[Path]:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["tmpfs", "bind"])
+@differs("crun", reason="crun has no nosymfollow", strict=False)
 def test_flag(container: Container, volume: Path, option: str, flag: str, present: bool, kind: str) -> None:
     """Per-mount flags, on a fresh file system and on a bind."""
     if kind == "tmpfs":
@@ -63,6 +64,7 @@ def test_flag(container: Container, volume: Path, option: str, flag: str, presen
 
 
 @pytest.mark.parametrize(("option", "flag"), [("sync", "sync"), ("dirsync", "dirsync"), ("lazytime", "lazytime"), ("size=64k", "size=64k"), ("mode=700", "mode=700"), ("nr_inodes=100", "nr_inodes=100"), ("async", "rw"), ("defaults", "rw"), ("silent", "rw"), ("loud", "rw"), ("iversion", "rw"), ("noiversion", "rw"), ("nolazytime", "rw")])
+@differs("runc", "crun", reason="the one hands defaults to the file system, the other silent, loud and iversion", strict=False)
 def test_superblock_option(container: Container, option: str, flag: str) -> None:
     """Options of the superblock, and data for the file system."""
     container.bundle.mount("/m", "tmpfs", "tmpfs", option)
@@ -79,6 +81,7 @@ def test_superblock_option(container: Container, option: str, flag: str) -> None
     ],
 )  # fmt: skip
 @differs("runc<1.2", reason="this runc silently takes recursive flags for plain ones", strict=False)
+@differs("crun", reason="crun lacks some of the recursive flags", strict=False)
 def test_recursive_flag(container: Container, volume: Path, option: str, flag: str, below: bool) -> None:
     """r-flags reach every mount below a bind; plain ones the top alone. Never silently less."""
     container.bundle.bind(volume, "/m", "rbind", option)
@@ -89,6 +92,7 @@ def test_recursive_flag(container: Container, volume: Path, option: str, flag: s
 
 @pytest.mark.parametrize(("option", "gone"), [("rrw", "ro"), ("rexec", "noexec"), ("rsuid", "nosuid"), ("rdev", "nodev"), ("rsymfollow", "nosymfollow")])
 @differs("runc<1.2", reason="this runc silently takes recursive flags for plain ones", strict=False)
+@differs("crun", reason="crun has no rsymfollow", strict=False)
 def test_recursive_clearing(container: Container, volume: Path, option: str, gone: str) -> None:
     """The clearing r-flags undo what the source has, below as well."""
     subprocess.run(["mount", "-o", "remount,bind,ro,noexec,nosuid,nodev,nosymfollow", str(volume / "below")], check=True)
@@ -178,6 +182,7 @@ def test_tmpcopyup(container: Container) -> None:
     ("option", "tag"),
     [("private", ""), ("rprivate", ""), ("shared", "shared:"), ("rshared", "shared:"), ("slave", "master:"), ("rslave", "master:"), ("unbindable", "unbindable"), ("runbindable", "unbindable")],
 )
+@differs("crun", reason="crun cannot make a mount unbindable", strict=False)
 def test_propagation(container: Container, volume: Path, option: str, tag: str) -> None:
     """Propagation options of a mount."""
     subprocess.run(["mount", "--make-rshared", str(volume)], check=True)
@@ -190,6 +195,7 @@ def test_propagation(container: Container, volume: Path, option: str, tag: str) 
 
 @pytest.mark.parametrize(("value", "tag"), [("private", ""), ("slave", ""), ("shared", "shared:"), ("unbindable", "unbindable")])
 @differs("crun", reason="crun applies it to other mounts", strict=False)
+@differs("runc<1.2", reason="this runc applies it elsewhere", strict=False)
 def test_rootfs_propagation(container: Container, value: str, tag: str) -> None:
     """rootfsPropagation of the root; a slave of the suite's private mounts has no master."""
     container.bundle.linux["rootfsPropagation"] = value

@@ -82,6 +82,7 @@ def test_wrong_type(container: Container, kind: str, other: str) -> None:
 
 @differs("crun", reason="crun leaves its cgroup when it fails early", strict=False)
 @pytest.mark.parametrize("path", ["/etc/passwd", "/nowhere", "/proc/self/fd"])
+@differs("runc<1.2", reason="this runc leaves its cgroup when it fails late", strict=False)
 def test_not_a_namespace(container: Container, path: str) -> None:
     """A path that is no namespace is an error."""
     container.bundle.namespace("network", path)
@@ -209,6 +210,7 @@ def test_devices_in_user_namespace(mapped: Container) -> None:
     assert set(answers.values()) == {0}
 
 
+@differs("runc<1.2", reason="this runc wants mappings even so", strict=False)
 def test_joined_user_namespace(make: Callable[[], Container]) -> None:
     """A container joins the user namespace of another, with its other namespaces owned by it."""
     owner, guest = make(), make()

@@ -101,6 +101,7 @@ def test_default_errno(container: Container) -> None:
     assert verdicts(container, section, str(MKDIR), str(GETPID)) == [88, 0]
 
 
+@differs("runc<1.2", reason="this runc needs architectures listed", strict=False)
 def test_unknown_calls_are_not_implemented(container: Container) -> None:
     """Calls newer than the newest of the profile answer ENOSYS instead of the default errno."""
     allowed = json.loads((Path(__file__).parent / "allowed.json").read_text())
@@ -120,6 +121,7 @@ def test_architectures(container: Container, archs: list[str]) -> None:
 
 
 @pytest.mark.parametrize("flags", [[], ["SECCOMP_FILTER_FLAG_LOG"], ["SECCOMP_FILTER_FLAG_TSYNC"], ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"], ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"]])
+@differs("runc<1.2", reason="this runc has no seccomp flags", strict=False)
 def test_flags(container: Container, flags: list[str]) -> None:
     """Each flag of the specification is accepted."""
     assert verdicts(container, profile(rule("ERRNO", "dup", errnoRet=77), flags=flags), str(DUP)) == [77]
@@ -166,6 +168,7 @@ def test_notify(container: Container, nnp: bool) -> None:
     assert answers == [{"83,1": 42}, {"83,2": 0}, {"83,3": 14}]
 
 
+@differs("runc<1.2", reason="this runc sends no listener for an exec of the command line", strict=False)
 def test_notify_of_exec(container: Container) -> None:
     """An exec's filter has a listener of its own, sent with the status running."""
     path = container.bundle.path / "agent.sock"
