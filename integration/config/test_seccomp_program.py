@@ -1,0 +1,75 @@
+"""The program that a container really runs under, read back from the kernel and compared on every call there is.
+
+With `--runtime runc` the same test proves that runc's own program, its ENOSYS stub included, means what our compiler means.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration.framework.container import Container
+from integration.framework.flavours import differs
+from runtime.seccomp.arches import find_arch
+from runtime.seccomp.compare import differences
+from runtime.seccomp.compile import compile_profile
+from runtime.seccomp.engine_profile import Circumstances, resolve_profile
+from runtime.seccomp.interpret import decode
+
+SAMPLES = Path(__file__).parents[2] / "tests/runtime/seccomp/profiles"
+PODMAN = Path("/usr/share/containers/seccomp.json")
+MACHINE = os.uname().machine
+PTRACE_ATTACH, PTRACE_DETACH, PTRACE_SECCOMP_GET_FILTER = 16, 17, 0x420C
+WALL = 0x40000000
+
+pytestmark = differs("crun", reason="crun gives calls newer than the profile the default's errno", strict=False)
+
+
+def installed_program(pid: int) -> bytes:
+    """The filter of a process that was attached last."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    libc.ptrace.restype = ctypes.c_long
+    assert libc.ptrace(PTRACE_ATTACH, pid, None, None) == 0, os.strerror(ctypes.get_errno())
+    try:
+        os.waitpid(pid, WALL)
+        count = libc.ptrace(PTRACE_SECCOMP_GET_FILTER, pid, None, None)
+        assert count > 0, os.strerror(ctypes.get_errno())
+        buffer = ctypes.create_string_buffer(count * 8)
+        assert libc.ptrace(PTRACE_SECCOMP_GET_FILTER, pid, None, buffer) == count
+        return buffer.raw
+    finally:
+        libc.ptrace(PTRACE_DETACH, pid, None, None)
+
+
+def sections() -> dict[str, dict[str, Any]]:
+    """Profiles of the engines' size: the tests' own, and podman's where it is installed."""
+    found = {"wide_allow": json.loads((SAMPLES / "wide_allow.json").read_text())}
+    native = find_arch(MACHINE)
+    if PODMAN.exists() and native is not None:
+        for name, caps in (
+            ("podman", ()),
+            ("podman privileged", ("CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_AUDIT_WRITE")),
+        ):
+            found[name] = resolve_profile(
+                json.loads(PODMAN.read_text()), Circumstances(native, frozenset(caps), (6, 1))
+            )
+    return found
+
+
+@pytest.mark.skipif(MACHINE != "x86_64", reason="the profiles list x86_64 and its companions")
+@pytest.mark.parametrize(("name", "section"), sections().items())
+def test_installed_program_means_what_the_profile_says(
+    container: Container, name: str, section: dict[str, Any]
+) -> None:
+    """No call, whatever its number, architecture and arguments, gets another verdict than the compiler's program gives."""
+    container.bundle.linux["seccomp"] = section
+    container.waiting()
+    program = installed_program(container.pid)
+    found = differences(decode(compile_profile(section, MACHINE).program), decode(program))
+    assert found == [], f"{name}: {len(found)} differences, first: {found[0]}"
