@@ -7,7 +7,7 @@ answer is yes.  A short list of devices that every program expects is allowed af
 Source: config-linux.md#allowed-device-list, kernel: security/device_cgroup.c, Documentation cgroup-v2 "Device controller".
 """
 
-from _struct import Struct
+from _struct import iter_unpack, pack
 
 from runtime.abi.bpf import (
     BPF_AND32_K,
@@ -33,7 +33,7 @@ from runtime.cgroups._default_devices import DEFAULT_BLOCKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
 _TYPES = {"a": 0, "": 0, None: 0, "b": BPF_DEVCG_DEV_BLOCK, "c": BPF_DEVCG_DEV_CHAR}
@@ -60,8 +60,8 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     (True, BPF_DEVCG_DEV_CHAR, 10, 200, _ALL),  # net/tun
 )
 
-_pack = Struct(INSN).pack
 _R0, _R1, _TYPE, _PENDING, _MAJOR, _MINOR = range(6)
+_MASK = 0xFFFFFFFF
 
 
 def device_rules(entries: "Iterable[Mapping[str, Any]]") -> tuple[list[Rule], list[tuple[str, str]]]:
@@ -94,72 +94,76 @@ def allows_everything(rules: "Iterable[Rule]") -> bool:
     return allowed == _ALL
 
 
-def _insn(code: int, dst: int = 0, src: int = 0, off: int = 0, imm: int = 0) -> bytes:
-    return _pack(code, dst | src << 4, off, imm)
+def _insn(code: int, dst: int = 0, src: int = 0, off: int = 0, imm: int = 0) -> int:
+    """One instruction as a little-endian 64-bit number."""
+    return code | dst << 8 | src << 12 | off << 16 | imm << 32
 
 
-def _signed(number: int) -> int:
-    return number - (1 << 32) if number >= 1 << 31 else number
-
-
-_PROLOGUE = b"".join(
-    (
-        _insn(BPF_LDX_W, _TYPE, _R1, CTX_ACCESS_TYPE),
-        _insn(BPF_MOV32_X, _PENDING, _TYPE),
-        _insn(BPF_RSH32_K, _PENDING, imm=16),
-        _insn(BPF_AND32_K, _TYPE, imm=0xFFFF),
-        _insn(BPF_LDX_W, _MAJOR, _R1, CTX_MAJOR),
-        _insn(BPF_LDX_W, _MINOR, _R1, CTX_MINOR),
-    )
+_PROLOGUE = (
+    _insn(BPF_LDX_W, _TYPE, _R1, CTX_ACCESS_TYPE),
+    _insn(BPF_MOV32_X, _PENDING, _TYPE),
+    _insn(BPF_RSH32_K, _PENDING, imm=16),
+    _insn(BPF_AND32_K, _TYPE, imm=0xFFFF),
+    _insn(BPF_LDX_W, _MAJOR, _R1, CTX_MAJOR),
+    _insn(BPF_LDX_W, _MINOR, _R1, CTX_MINOR),
 )
-_ALLOW = _insn(BPF_MOV32_K, _R0, imm=1) + _insn(BPF_EXIT)
-_DENY = _insn(BPF_MOV32_K, _R0, imm=0) + _insn(BPF_EXIT)
+_EXIT = _insn(BPF_EXIT)
+_ALLOW = (_insn(BPF_MOV32_K, _R0, imm=1), _EXIT)
+_DENY = (_insn(BPF_MOV32_K, _R0, imm=0), _EXIT)
+# the middle of a block: out of the pending accesses and on unless none is left; no, if one of them is ours
+_TAKE = _insn(BPF_AND32_K, _PENDING)
+_ALLOW_TAIL = (_insn(BPF_JNE32_K, _PENDING, off=2), *_ALLOW)
+_MEET = _insn(BPF_JSET32_K, _PENDING, off=1)
+_DENY_TAIL = (_insn(BPF_JA, off=2), *_DENY)
+_BODY = 4  # instructions after the tests
+_OTHER_TYPE = BPF_JNE32_K | _TYPE << 8
+_OTHER_MAJOR = BPF_JNE32_K | _MAJOR << 8
+_OTHER_MINOR = BPF_JNE32_K | _MINOR << 8
 
 
-def _rule(rule: Rule) -> bytes:
-    """One rule's block: leaves to the next block when the device is another one or accesses stay undecided."""
+def _add_rule(program: list[int], rule: Rule) -> None:
+    """Add one rule's block: it leaves to the next when the device is another one or accesses stay undecided."""
     allow, kind, major, minor, access = rule
-    tests = [(_TYPE, kind)] if kind else []
-    tests += [(register, number) for register, number in ((_MAJOR, major), (_MINOR, minor)) if number != ANY]
+    end = len(program) + _BODY + (kind != 0) + (major != ANY) + (minor != ANY)
+    if kind:
+        program.append(_OTHER_TYPE | (end - len(program) - 1) << 16 | kind << 32)
+    if major != ANY:
+        program.append(_OTHER_MAJOR | (end - len(program) - 1) << 16 | major << 32)
+    if minor != ANY:
+        program.append(_OTHER_MINOR | (end - len(program) - 1) << 16 | minor << 32)
     if allow:
-        body = [
-            _insn(BPF_AND32_K, _PENDING, imm=_signed(~access & 0xFFFFFFFF)),
-            _insn(BPF_JNE32_K, _PENDING, off=2, imm=0),
-            _ALLOW,
-        ]
+        program.append(_TAKE | (~access & _MASK) << 32)
+        program += _ALLOW_TAIL
     else:
-        body = [_insn(BPF_JSET32_K, _PENDING, off=1, imm=access), _insn(BPF_JA, off=2), _DENY]
-    length = 4
-    head = [
-        _insn(BPF_JNE32_K, register, off=len(tests) - index - 1 + length, imm=_signed(number))
-        for index, (register, number) in enumerate(tests)
-    ]
-    return b"".join((*head, *body))
+        program.append(_MEET | access << 32)
+        program += _DENY_TAIL
 
 
 def default_blocks() -> bytes:
     """The beginning of every program, as `_default_devices` keeps it: the context read, then the default rules."""
-    return b"".join((_PROLOGUE, *(_rule(rule) for rule in reversed(DEFAULT_RULES))))
+    program = list(_PROLOGUE)
+    for rule in reversed(DEFAULT_RULES):
+        _add_rule(program, rule)
+    return pack(f"<{len(program)}Q", *program)
 
 
-def compile_devices(rules: "Iterable[Rule]") -> bytes:
+def compile_devices(rules: "Sequence[Rule]") -> bytes:
     """The program, an array of struct bpf_insn, for the user's rules followed by the default ones."""
-    parts = [DEFAULT_BLOCKS]
+    program: list[int] = []
     end = _DENY
-    for rule in reversed(tuple(rules)):
+    for rule in reversed(rules):
         allow, kind, major, minor, access = rule
         if (kind, major, minor, access) == (0, ANY, ANY, _ALL):
             # nothing before this rule can matter, and the kernel refuses instructions that nothing reaches
             end = _ALLOW if allow else _DENY
             break
-        parts.append(_rule(rule))
-    parts.append(end)
-    return b"".join(parts)
+        _add_rule(program, rule)
+    program += end
+    return DEFAULT_BLOCKS + pack(f"<{len(program)}Q", *program)
 
 
 def decode(program: bytes) -> list[tuple[int, int, int, int, int]]:
     """A program as (code, dst, src, off, imm), for tests and people."""
     return [
-        (code, registers & 15, registers >> 4, off, imm)
-        for code, registers, off, imm in Struct(INSN).iter_unpack(program)
+        (code, registers & 15, registers >> 4, off, imm) for code, registers, off, imm in iter_unpack(INSN, program)
     ]

@@ -36,12 +36,13 @@ _FLAGS_KNOWN = sum(FLAGS.values())
 
 
 class _Pool:
-    """The string and blob pool while it grows; equal strings are stored once."""
+    """The string and blob pool while it grows, in parts that a NUL follows each; equal strings are stored once."""
 
-    __slots__ = ("data", "seen")
+    __slots__ = ("parts", "seen", "size")
 
     def __init__(self) -> None:
-        self.data = bytearray(8)
+        self.parts = [bytes(7)]  # offset 0 is nobody's
+        self.size = 8
         self.seen: dict[str, int] = {}
 
     def string(self, text: str) -> int:
@@ -53,18 +54,27 @@ class _Pool:
                 raw = text.encode("utf-8", "surrogateescape")  # a path with bytes that are no UTF-8
             if b"\0" in raw:
                 raise ValueError(f"string with a NUL byte: {text!r}")
-            offset = self.seen[text] = len(self.data)
-            self.data += raw + b"\0"
+            offset = self.seen[text] = self.size
+            self.parts.append(raw)
+            self.size = offset + len(raw) + 1
         return offset
 
     def optional(self, text: str | None) -> int:
         return NO_STRING if text is None else self.string(text)
 
     def blob(self, raw: bytes) -> int:
-        self.data += bytes(-len(self.data) % 8)
-        offset = len(self.data)
-        self.data += raw
+        rest = -self.size % 8
+        if rest:
+            self.parts.append(bytes(rest - 1))
+        offset = self.size + rest
+        self.parts.append(raw)
+        self.size = offset + len(raw) + 1
         return offset
+
+    def finish(self) -> bytes:
+        """All of it, a multiple of 8 bytes, the last one NUL."""
+        data = b"\0".join(self.parts)
+        return data + bytes(8 - len(data) % 8)
 
 
 def _blob_bytes(pool: _Pool, kind: str, value: Blob, spare: int) -> bytes:
@@ -125,9 +135,9 @@ def encode_plan(plan: LaunchPlan) -> bytes:
         raise ValueError(f"the plan has {len(records)} operations, at most {MAX_OPS} are possible")
     texts = (plan.container_id, plan.root, plan.error_prefix, plan.log_path, plan.cgroup_mount, plan.cgroup_path)
     refs = [pool.optional(text) for text in (*texts, plan.state_head, plan.state_tail)]
-    pool.data += bytes(8 - len(pool.data) % 8)
+    data = pool.finish()
     pool_offset = HEADER_SIZE + OP_SIZE * len(records)
-    size = pool_offset + len(pool.data)
+    size = pool_offset + len(data)
     if size > MAX_IMAGE:
         raise ValueError(f"the plan would be {size} bytes, at most {MAX_IMAGE} are possible")
     if plan.flags & ~_FLAGS_KNOWN:
@@ -141,9 +151,9 @@ def encode_plan(plan: LaunchPlan) -> bytes:
         plan.flags,
         len(records),
         pool_offset,
-        len(pool.data),
+        len(data),
         plan.clone_flags,
         *refs,
         *ends,
     )
-    return b"".join((header, bytes(HEADER_SIZE - len(header)), *records, pool.data))
+    return b"".join((header, bytes(HEADER_SIZE - len(header)), *records, data))

@@ -30,9 +30,8 @@ def check_user(draft: Draft) -> None:
 def capability_sets(draft: Draft) -> dict[str, int]:
     """The five sets as bits, reduced to what can be given; what had to go is warned about."""
     asked = draft.process.get("capabilities") or {}
-    facts = draft.facts
-    known = (1 << facts.last_capability + 1) - 1
-    held = known if draft.has("user") else facts.capabilities & known
+    known = (1 << draft.facts.last_capability + 1) - 1
+    held = _granted(draft)
     sets: dict[str, int] = {}
     missing: dict[str, None] = {}
     for name in _SETS:
@@ -45,20 +44,30 @@ def capability_sets(draft: Draft) -> dict[str, int]:
         sets[name] = bits
     if missing:
         draft.warn(f"ignoring unknown or unavailable capabilities: [{' '.join(missing)}]")
+    asked_for = sets["permitted"] | sets["effective"] | sets["inheritable"] | sets["ambient"]
+    if asked_for & ~held:
+        draft.warn(f"ignoring capabilities that cannot be granted: [{' '.join(capability_names(asked_for & ~held))}]")
     # what each set cannot exceed (capabilities(7)), in the order in which the sets depend on each other
     _limit(draft, sets, "permitted", held)
-    _limit(draft, sets, "effective", sets["permitted"])
-    _limit(draft, sets, "inheritable", sets["bounding"])
+    _limit(draft, sets, "effective", held & sets["permitted"])
+    _limit(draft, sets, "inheritable", held & sets["bounding"])
     _limit(draft, sets, "ambient", sets["permitted"] & sets["inheritable"])
     return sets
 
 
 def _limit(draft: Draft, sets: dict[str, int], name: str, bound: int) -> None:
+    """Reduce a set; what the process could have had but for the other sets is worth a line."""
     beyond = sets[name] & ~bound
-    if beyond:
-        sets[name] &= bound
-        names = " ".join(capability_names(beyond))
-        draft.warn(f"ignoring capabilities that cannot be granted in the {name} set: [{names}]")
+    sets[name] &= bound
+    if name != "permitted" and beyond & _granted(draft):
+        names = " ".join(capability_names(beyond & _granted(draft)))
+        draft.warn(f"ignoring capabilities in the {name} set that other sets do not allow: [{names}]")
+
+
+def _granted(draft: Draft) -> int:
+    """The capabilities that a process of this container can have at all."""
+    known = (1 << draft.facts.last_capability + 1) - 1
+    return known if draft.has("user") else draft.facts.capabilities & known
 
 
 def plan_identity(draft: Draft) -> None:
