@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.framework import engines, leftovers
+from integration.framework import engines
 from integration.framework.runtime import Runtime
 
 
@@ -34,7 +34,7 @@ def engine_cgroup(engine_directory: Path) -> Iterator[str]:
     """The cgroup parent of the engines' containers."""
     name = f"/{engine_directory.name}"
     yield name
-    leftovers.remove_cgroup(engines.containers_cgroup(name))
+    engines.remove_group(name)
 
 
 @pytest.fixture(scope="session")

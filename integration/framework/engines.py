@@ -253,3 +253,8 @@ def containers_cgroup(parent: str) -> Path:
     return CGROUP_MOUNT / parent.lstrip("/")
 
 
+
+
+def remove_group(parent: str) -> None:
+    """Remove a cgroup parent with everything in it."""
+    leftovers.remove_cgroup(containers_cgroup(parent))

@@ -12,6 +12,7 @@ from pathlib import Path
 GUEST = Path(__file__).parents[1] / "guest"
 CACHE = Path(__file__).parents[2] / "build" / "integration"
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-static")
+NO_LIBRARY = {"noop": ("-nostdlib", "-nostartfiles", "-fno-stack-protector")}
 
 
 def built(name: str) -> Path:
@@ -27,7 +28,7 @@ def built(name: str) -> Path:
         if not target.exists():
             fresh = target.with_suffix(".new")
             compiler = shutil.which("gcc") or "cc"
-            subprocess.run([compiler, *FLAGS, "-o", str(fresh), str(source)], check=True)
+            subprocess.run([compiler, *FLAGS, *NO_LIBRARY.get(name, ()), "-o", str(fresh), str(source)], check=True)
             os.rename(fresh, target)
     return target
 

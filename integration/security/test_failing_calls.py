@@ -1,0 +1,89 @@
+"""Every system call that makes a container is made to fail in turn: create says so in one line and leaves nothing behind."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from integration.framework.container import Container
+from integration.framework.flavours import differs
+from integration.framework.leftovers import leftovers, scrub
+from integration.framework.runtime import CLEAN_ENV
+
+# how often a plain create makes the call, at most: what is beyond that simply succeeds and is removed again
+CALLS = {
+    # the parent half
+    "renameat2": 3,
+    "clone3": 1,
+    "socketpair": 1,
+    "recvmsg": 2,
+    "bpf": 2,
+    "writev": 2,
+    # init
+    "unshare": 1,
+    "keyctl": 2,
+    "open_tree": 6,
+    "move_mount": 14,
+    "fsopen": 9,
+    "fsconfig": 30,
+    "fsmount": 9,
+    "mount_setattr": 12,
+    "symlinkat": 6,
+    "mknodat": 7,
+    "pivot_root": 1,
+    "umount2": 1,
+    "fchdir": 2,
+    "sethostname": 1,
+    "setsid": 1,
+    "capset": 1,
+    "setgroups": 1,
+    "setresuid": 1,
+    "setresgid": 1,
+    "faccessat2": 1,
+}
+
+
+def failing_create(container: Container, call: str, number: int) -> tuple[int, str]:
+    """Run create with EIO for one call; its exit code and what it said."""
+    words = ("create", "--bundle", str(container.bundle.path), container.id)
+    tracer = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"]
+    inject = ["-e", f"trace={call}", "-e", f"inject={call}:error=EIO:when={number}"]
+    log = container.bundle.path / "failing.log"
+    with log.open("wb") as stream:
+        argv = [*tracer, *inject, *container.runtime.argv(*words)]
+        run = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=CLEAN_ENV, timeout=60, check=False)
+    return run.returncode, log.read_text(errors="replace")
+
+
+def verdict(container: Container, call: str, number: int) -> str:
+    """What is wrong with the way in which create failed; "" when nothing is."""
+    rc, text = failing_create(container, call, number)
+    if rc == 0:
+        container.delete("--force").ok()
+        return ""
+    path = container.bundle.linux["cgroupsPath"]
+    remains = leftovers(container.id, container.runtime.root, container.bundle.path, path)
+    lines = text.splitlines()
+    if rc != 1 or len(lines) != 1 or "level=error" not in lines[0] or "input/output error" not in lines[0]:
+        return f"{call} {number}: rc {rc}, {text!r}"
+    return f"{call} {number}: left {remains}" if remains else ""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@differs("runc", "crun", reason="the list of calls is that of this program", strict=False, run=False)
+def test_each_call_that_fails(container: Container) -> None:
+    """A create that could not do one thing is as if it had never been."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    container.bundle.probe("wait").save()
+    wrong = []
+    for call, count in CALLS.items():
+        for number in range(1, count + 1):
+            problem = verdict(container, call, number)
+            if problem:
+                wrong.append(problem)
+                scrub(container.id, container.runtime.root, container.bundle.path, container.cgroup)
+    assert wrong == [], "\n".join(wrong)
