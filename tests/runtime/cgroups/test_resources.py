@@ -185,3 +185,18 @@ def test_controllers() -> None:
     assert [write.choices[0][0] for write in kept] == ["cpu.weight", "cgroup.max.depth"]
     with pytest.raises(CgroupError, match=r"resources/cpu/shares: the cpu controller is not available .* at /cg$"):
         check_controllers(limits, (), "/cg", hybrid=False)
+
+
+def test_limits_below_unlimited() -> None:
+    """-1 is the least number that means something."""
+    assert wrong(memory={"limit": -2, "reservation": -3}) == {
+        "/memory/limit": "invalid memory value: -2",
+        "/memory/reservation": "invalid memory value: -3",
+    }
+
+
+def test_a_leaf_weight_of_one_device() -> None:
+    """Version 2 has no leaves to weigh."""
+    found = compile_limits({"blockIO": {"weightDevice": [{"major": 8, "minor": 0, "leafWeight": 9}]}}, _SIZES)
+    assert [pointer for pointer, _message in found.violations] == ["/blockIO/weightDevice/0/leafWeight"]
+    assert found.writes == []

@@ -135,6 +135,13 @@ def test_ownership(new_namespace: bool, mount_options: list[str], owned: bool) -
         assert found[0].blob == ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control")
 
 
+def test_what_is_ours_already_is_not_given_away() -> None:
+    """Root's container as root: there is nobody else."""
+    spaces = [{"type": "mount"}, {"type": "cgroup"}]
+    made = config(linux={"namespaces": spaces}, mounts=[{"destination": "/sys/fs/cgroup", "type": "cgroup"}])
+    assert not ops(plan(made), "CGROUP_OWNER")
+
+
 def test_all_violations_of_resources_are_found() -> None:
     """With pointers from the config's top."""
     bad = {"memory": {"limit": 2, "swap": 1, "swappiness": 5}, "unified": {"a/b": "1", "plain": "2"}}

@@ -1,6 +1,10 @@
 """What is generated from the layout is what is checked in, and says the same."""
 
-from runtime.plan import layout
+from pathlib import Path
+
+import pytest
+
+from runtime.plan import generate, layout
 from runtime.plan._digest import LAYOUT_DIGEST
 from runtime.plan._shapes import OP_FLAGS, SHAPES, SLOTS
 from runtime.plan.generate import layout_digest, layout_header, main
@@ -43,3 +47,15 @@ def test_layout_limits() -> None:
     for bits in (layout.FLAGS, layout.OP_FLAGS):
         assert sum(bits.values()) == (1 << len(bits)) - 1
     assert all(number < layout.FIRST_FREE_SLOT for number in layout.SLOTS.values())
+
+
+def test_files_are_written_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing piece is written, a changed one noticed."""
+    for folder in ("native", "plan"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(generate, "__file__", str(tmp_path / "plan" / "generate.py"))
+    assert main([]) == 0
+    assert (tmp_path / "native" / "layout.h").read_text() == layout_header()
+    assert main(["--check"]) == 0
+    (tmp_path / "plan" / "_shapes.py").write_text("")
+    assert main(["--check"]) == 1

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from runtime.errors import ConfigError
 from runtime.plan.encode import encode_plan
 from runtime.plan.layout import FLAGS, OP_FLAGS
 from tests.runtime.plan.drafting import config, names, one, ops, plan
@@ -80,3 +81,9 @@ def test_no_image_without_later_hooks() -> None:
     assert [op.places["name"] for op in ops(found, "SAVE_FILE")] == ["config.json"]
     assert '"hooks": false' in str(one(found, "SAVE_STATE", "COMMIT").places["tail"])
     encode_plan(found)
+
+
+def test_more_later_hooks_than_an_image_holds() -> None:
+    """A violation of the config, not a failure of the encoder."""
+    with pytest.raises(ConfigError, match="/hooks: the plan has 4097 operations"):
+        plan(config(hooks={"poststop": [{"path": "/h"}] * 4097}))
