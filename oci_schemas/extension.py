@@ -8,7 +8,6 @@ Built-in modules only.
 """
 
 import _frozen_importlib
-import _frozen_importlib_external
 import _imp
 import sys
 
@@ -56,8 +55,7 @@ def _load_from(path: str) -> "ModuleType | None":
     try:
         for name in placed:
             sys.modules[name] = _STAND_INS[name]()
-        loader = _frozen_importlib_external.ExtensionFileLoader(_NAME, path)
-        spec = _frozen_importlib.ModuleSpec(_NAME, loader, origin=path)
+        spec = _frozen_importlib.ModuleSpec(_NAME, None, origin=path)
         module: ModuleType = _imp.create_dynamic(spec)
         _imp.exec_dynamic(module)
     except Exception:  # noqa: BLE001 - whatever went wrong, the ordinary import is tried next and says why

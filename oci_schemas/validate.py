@@ -8,6 +8,8 @@ result. Explaining a bad document is slow too and lies in `explain`.
 Built-in modules only.
 """
 
+from marshal import loads as unmarshal
+
 from oci_schemas import rules
 from oci_schemas.extension import load_extension
 from oci_schemas.json_text import dumps, loads
@@ -113,7 +115,8 @@ def _compiled_schema(name: str) -> "tuple[ModuleType, Any, Any]":
     """pydantic-core's extension, the schema and the pattern tree for it; made from the models when none fits."""
     core = load_extension()
     if _compiled is not None and core.__version__ == _compiled.CORE_VERSION:
-        return core, _compiled.SCHEMAS[name], _compiled.PATTERNS[name]
+        # written by our own build step, beside this module
+        return core, unmarshal(_compiled.SCHEMAS[name]), unmarshal(_compiled.PATTERNS[name])  # noqa: S302
     from oci_schemas.build import compile_schemas  # cold: imports pydantic and the models
 
     schemas, patterns = compile_schemas()

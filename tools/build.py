@@ -80,6 +80,7 @@ def static_python() -> list[str] | None:
         "-Wl,-O1",
         "-Wl,-Bsymbolic-functions",
         "-Wl,--gc-sections",
+        "-Wl,--wrap=_Py_Deepfreeze_Init",
         "-no-pie",
     ]
 

@@ -48,24 +48,35 @@ def without_lines(code: CodeType) -> CodeType:
     return code.replace(co_linetable=b"", co_consts=constants)
 
 
+def byte_array(name: str, data: bytes) -> str:
+    """A C definition."""
+    return f"static const unsigned char {name}[] = {{{','.join(map(str, data))}}};"
+
+
 def frozen_header(tree: str, sites: list[str]) -> str:
-    """The text of frozen.h: `frozen_modules`, for each verb `link_order_...` (indexes, closed by -1), and `frozen_sites`."""
+    """The text of frozen.h: `frozen_modules`, `frozen_sites`, and for each verb what is linked at once.
+
+    `link_order_VERB` are indexes of modules, closed by -1; `link_codes_VERB` is one marshalled tuple of their code objects, in
+    which every name that they share stands once.
+    """
     needs = {name: needed for name, (_is_package, _code, needed) in make.collect(tree)}
     places = {name: (path, is_package) for name, path, is_package in make.sources(tree)}
     index = {name: number for number, name in enumerate(needs)}
-    arrays, rows = [], []
+    arrays, rows, codes = [], [], {}
     for name, number in index.items():
         path, is_package = places[name]
         with open(path, encoding="utf-8") as file:
             code = compile(file.read(), os.path.relpath(path, tree), "exec", dont_inherit=True, optimize=2)
-        data = marshal.dumps(without_lines(code))
-        arrays.append(f"static const unsigned char module_{number}[] = {{{','.join(map(str, data))}}};")
+        codes[name] = without_lines(code)
+        data = marshal.dumps(codes[name])
+        arrays.append(byte_array(f"module_{number}", data))
         rows.append(
             f'\t{{.name = "{name}", .code = module_{number}, .size = {len(data)}, .is_package = {int(is_package)}}},'
         )
     table = ["static const struct _frozen frozen_modules[] = {", *rows, "\t{.name = NULL}};"]
     for verb, modules in VERBS.items():
         order = link_order(needs, (*ENTRY, *modules))
+        arrays.append(byte_array(f"link_codes_{verb}", marshal.dumps(tuple(codes[name] for name in order))))
         table.append(f"static const int link_order_{verb}[] = {{{''.join(f'{index[name]}, ' for name in order)}-1}};")
     quoted = "".join(f'"{site}", ' for site in sites)
     return "\n".join([*arrays, *table, f"static const char *const frozen_sites[] = {{{quoted}NULL}};", ""])
