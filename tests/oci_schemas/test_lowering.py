@@ -66,7 +66,9 @@ def test_the_generated_module_holds_the_same_schemas() -> None:
     module: dict[str, Any] = {}
     exec(compiled_source({"outer": Outer, "inner": Inner}), module)
     schemas, patterns = compile_schemas({"outer": Outer, "inner": Inner})
-    read_back = [{name: marshal.loads(data) for name, data in module[table].items()} for table in ("SCHEMAS", "PATTERNS")]
+    read_back = [
+        {name: marshal.loads(data) for name, data in module[table].items()} for table in ("SCHEMAS", "PATTERNS")
+    ]
     assert read_back == [schemas, patterns]
 
 
