@@ -169,6 +169,7 @@ demo: build ## make a small bundle and run a container in it
 	@tools/demo $(BUILD)/postern
 
 bench-start: build ## measure postern, runc and crun; writes JSON, an SVG chart and the README's table
+	@tools/setup integration compat
 	@$(MAKE) --no-print-directory reference
 	@$(PY) -m benchmarks.start
 
