@@ -60,7 +60,7 @@ def test_refusals_in_runcs_words() -> None:
     }
     with pytest.raises(ConfigError, match='conflicts with the OCI "hostname" field'):
         plan(config(linux={"sysctl": {"kernel.hostname": "x"}}))
-    with pytest.raises(ConfigError, match='"kernel.core_pattern" is not in a separate kernel namespace'):
+    with pytest.raises(ConfigError, match='core_pattern" is not in a separate kernel namespace'):
         plan(config(linux={"sysctl": {"kernel.core_pattern": "x"}}))
     plan(with_userns(sysctl={"user.max_user_namespaces": "1"}))
 
