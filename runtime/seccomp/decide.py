@@ -1,55 +1,74 @@
-"""Clauses into decisions: the first clause whose tests all hold gives the verdict.
+"""Alternatives into decisions: the first one that holds gives the verdict.
 
-All clauses are looked at together, one word of one argument at a time: the values at which any test on that word changes its
-answer cut the word's range into pieces, and for each piece only the clauses that can still hold remain.  Equal remainders
-become one node, so the result is a graph without repeated loads.  Many clauses over several arguments could make it
-large; then clauses are decided one after the other, which is linear.
+All alternatives are looked at together, one word of one argument at a time: the values at which any test on that word changes its
+answer cut the word's range into pieces, and for each piece only what can still hold remains.  Equal remainders become one
+node, so the result is a graph without repeated loads.  Many alternatives over several arguments could make it large; then
+they are decided one after the other, which is linear.
 """
 
 from runtime.seccomp.filter import WORD_MAX, Node
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from runtime.seccomp.filter import Clause, Target
+    from runtime.seccomp.filter import Clause, Target, Test
 
-NODE_BUDGET = 96
-UNBOUNDED = 1 << 30  # one clause has no more nodes than tests
+    # conjunctions of tests, one of which must hold -> the verdict
+    Choice = tuple[tuple[tuple[Test, ...], ...], int]
+
+UNBOUNDED = 1 << 30
+DEPTH_MAX = 64  # words under masks that one call is asked about; a single rule has twelve
 
 
 class _OverBudgetError(Exception):
     """The joint decision grows too large."""
 
 
-def decide(clauses: "tuple[Clause, ...]", default: "Target") -> "Target":
-    """The decision that gives the first matching clause's target, or `default`."""
+def decide(choices: "tuple[Choice, ...]", default: "Target") -> "Target":
+    """The decision that gives the verdict of the first choice that holds, or `default`."""
+    clauses = tuple([(tests, action) for conjunctions, action in choices for tests in conjunctions])
+    # what the choices take one after the other: two or three instructions for each distinct test
+    tests = sum([len({test for tests in conjunctions for test in tests}) for conjunctions, _ in choices])
     try:
-        return _joint((*clauses, ((), default)), {}, NODE_BUDGET)
+        return _Joint(32 + 2 * tests).decide((*clauses, ((), default)))
     except _OverBudgetError:
         target = default
-        for tests, action in reversed(clauses):
-            target = _joint(((tests, action), ((), target)), {}, UNBOUNDED)
+        for conjunctions, action in reversed(choices):
+            alone = tuple([(tests, action) for tests in conjunctions])
+            target = _Joint(UNBOUNDED).decide((*alone, ((), target)))
         return target
 
 
-def _joint(clauses: "tuple[Clause, ...]", known: "dict[tuple[Clause, ...], Target]", budget: int) -> "Target":
-    tests, action = clauses[0]
-    if not tests:
-        return action
-    found = known.get(clauses)
-    if found is not None:
-        return found
-    if len(known) > budget:
-        raise _OverBudgetError
-    word, mask, _ = tests[0]
-    starts: list[int] = []
-    targets: list[Target] = []
-    for start in _pieces(clauses, word, mask):
-        target = _joint(_remaining(clauses, word, mask, start), known, budget)
-        if not targets or targets[-1] != target:
-            starts.append(start)
-            targets.append(target)
-    known[clauses] = result = targets[0] if len(targets) == 1 else Node(word, mask, starts, targets)
-    return result
+class _Joint:
+    """A decision under construction: `known` has what was decided before, `budget` how many ranges may still be made."""
+
+    __slots__ = ("budget", "known")
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.known: dict[tuple[Clause, ...], Target] = {}
+
+    def decide(self, clauses: "tuple[Clause, ...]", depth: int = 0) -> "Target":
+        """The first clause that holds wins; the last one always does."""
+        tests, action = clauses[0]
+        if not tests:
+            return action
+        found = self.known.get(clauses)
+        if found is not None:
+            return found
+        word, mask, _ = tests[0]
+        pieces = _pieces(clauses, word, mask)
+        self.budget -= len(pieces)
+        if self.budget < 0 or depth > DEPTH_MAX:
+            raise _OverBudgetError
+        starts: list[int] = []
+        targets: list[Target] = []
+        for start in pieces:
+            target = self.decide(_remaining(clauses, word, mask, start), depth + 1)
+            if not targets or targets[-1] != target:
+                starts.append(start)
+                targets.append(target)
+        self.known[clauses] = result = targets[0] if len(targets) == 1 else Node(word, mask, starts, targets)
+        return result
 
 
 def _pieces(clauses: "tuple[Clause, ...]", word: int, mask: int) -> list[int]:

@@ -51,17 +51,30 @@ class Lowering:
         return self.asm.finish(big_endian=self.big_endian)
 
     def target(self, target: Node) -> int:
-        """Where a decision is; it is written here if it is not yet."""
-        label = self.labels.get(target)
-        if label is None:
-            asm = self.asm
-            inner = self.ranges(target.starts, target.targets)
-            if target.mask != WORD_MAX:
-                inner = asm.before(ALU_AND_K, target.mask, inner)
-            high = target.word & 1
-            offset = OFFSET_ARGS + 4 * (target.word - high) + 4 * (high ^ self.big_endian)
-            self.labels[target] = label = asm.before(LD_W_ABS, offset, inner)
-        return label
+        """Where a decision is; it is written here if it is not yet, what it leads to before it."""
+        labels = self.labels
+        waiting = (
+            [] if target in labels else [target]
+        )  # no recursion: rules decided one after the other are as deep as many
+        while waiting:
+            node = waiting[-1]
+            inner = [one for one in node.targets if isinstance(one, Node) and one not in labels]
+            if inner:
+                waiting += inner
+            else:
+                waiting.pop()
+                if node not in labels:
+                    self._write(node)
+        return labels[target]
+
+    def _write(self, node: Node) -> None:
+        asm = self.asm
+        inner = self.ranges(node.starts, node.targets)
+        if node.mask != WORD_MAX:
+            inner = asm.before(ALU_AND_K, node.mask, inner)
+        high = node.word & 1
+        offset = OFFSET_ARGS + 4 * (node.word - high) + 4 * (high ^ self.big_endian)
+        self.labels[node] = asm.before(LD_W_ABS, offset, inner)
 
     def ranges(self, starts: list[int], targets: "list[Target]") -> int:
         """The tree over one range table; its label, or a verdict.  The accumulator holds the value."""

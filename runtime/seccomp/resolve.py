@@ -11,7 +11,8 @@ from runtime.seccomp.rewrite import Alternative, alternatives_of, clauses_of, in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from runtime.seccomp.filter import Clause, Target, Test
+    from runtime.seccomp.decide import Choice
+    from runtime.seccomp.filter import Target, Test
 
 MULTIPLEXED = {name: ("socketcall", call) for name, call in SOCKETCALL.items()} | {
     name: ("ipc", call) for name, call in IPC.items()
@@ -28,7 +29,7 @@ class Resolver:
         self.default = default
         self.fixed = [rule for rule in reversed(rules) if not rule.conditions and rule.action != default]
         self.conditional = [rule for rule in rules if rule.conditions and rule.action != default]
-        self.decided: dict[tuple[Clause, ...], Target] = {}
+        self.decided: dict[tuple[Choice, ...], Target] = {}
 
     def verdicts(self, arch: Arch) -> "dict[int, Target]":
         """Number -> verdict or decision, for the calls that rules name."""
@@ -50,16 +51,10 @@ class Resolver:
         return found
 
     def _decide(self, alternatives: "list[Alternative]", bits: int) -> "Target":
-        clauses: tuple[Clause, ...] = tuple(
-            [
-                (tests, action)
-                for conditions, action in in_libseccomp_order(alternatives)
-                for tests in clauses_of(conditions, bits)
-            ]
-        )
-        target = self.decided.get(clauses)
+        choices = choices_of(in_libseccomp_order(alternatives), bits)
+        target = self.decided.get(choices)
         if target is None:
-            self.decided[clauses] = target = decide(clauses, self.default)
+            self.decided[choices] = target = decide(choices, self.default)
         return target
 
     def _doors(
@@ -84,16 +79,19 @@ class Resolver:
                     calls.setdefault(number, {}).setdefault(call, []).extend(rest)
         answers = {}
         for number, by_call in calls.items():
-            clauses: list[Clause] = [
-                ((*_is_call(call, arch.bits), *tests), action)
-                for call, alternatives in sorted(by_call.items())
-                for conditions, action in _unconditional_first(alternatives)
-                for tests in clauses_of(conditions, arch.bits)
-            ]
-            for conditions, action in in_libseccomp_order(waiting.get(number, [])):
-                clauses.extend((tests, action) for tests in clauses_of(conditions, arch.bits))
-            answers[number] = decide(tuple(clauses), self.default)
+            choices: list[Choice] = []
+            for call, alternatives in sorted(by_call.items()):
+                asked = _is_call(call, arch.bits)
+                for conjunctions, action in choices_of(_unconditional_first(alternatives), arch.bits):
+                    choices.append((tuple([(*asked, *tests) for tests in conjunctions]), action))
+            choices.extend(choices_of(in_libseccomp_order(waiting.get(number, [])), arch.bits))
+            answers[number] = decide(tuple(choices), self.default)
         return answers
+
+
+def choices_of(alternatives: "list[Alternative]", bits: int) -> "tuple[Choice, ...]":
+    """The alternatives, their conditions as conjunctions of tests on words."""
+    return tuple([(tuple(clauses_of(conditions, bits)), action) for conditions, action in alternatives])
 
 
 def _is_call(call: int, bits: int) -> "tuple[Test, ...]":

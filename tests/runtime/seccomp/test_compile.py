@@ -37,6 +37,27 @@ def test_a_program_that_the_kernel_would_not_take_is_refused() -> None:
         compile_profile({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules}, "x86_64")
 
 
+def test_many_rules_for_one_call() -> None:
+    """As many rules as the kernel's limit leaves room for, without recursion as deep as there are rules."""
+    rules = [
+        {
+            "names": ["ioctl"],
+            "action": "SCMP_ACT_ERRNO",
+            "errnoRet": rule % 100 + 2,
+            "args": [
+                {"index": 0, "op": "SCMP_CMP_MASKED_EQ", "value": 1 << rule % 60 | rule, "valueTwo": rule},
+                {"index": 1, "op": "SCMP_CMP_NE", "value": rule},
+            ],
+        }
+        for rule in range(300)
+    ]
+    program = decode(compile_profile({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules}, "x86_64").program)
+    ioctl = syscall_numbers(arch_of("x86_64"))["ioctl"]
+    wanted = next(rule for rule in range(300) if 0x1234 & (1 << rule % 60 | rule) == rule & (1 << rule % 60 | rule))
+    verdict = interpret(program, Call(ioctl, 0xC000003E, (0x1234, 999, 0, 0, 0, 0))).verdict
+    assert verdict == 0x50000 | wanted % 100 + 2
+
+
 @pytest.mark.parametrize("token", ARCHES)
 def test_every_architecture_compiles(token: str) -> None:
     """Its calls, its audit number, its byte order; its table has what every Linux has."""
