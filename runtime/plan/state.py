@@ -5,7 +5,7 @@ parser; the executor fills in phase, pid and start time between the two halves m
 Source: runtime.md#state.
 """
 
-from oci_schemas.json_text import dumps, quote
+from oci_schemas.json_text import dumps
 from runtime.plan.draft import STATE, Draft
 from runtime.plan.launch_plan import op
 from runtime.plan.rootfs import root_path
@@ -19,26 +19,31 @@ CONFIG_NAME = "config.json"
 _STATE_FORMAT = 1
 
 
+def _text(text: str) -> str:
+    """A JSON string.  A file name's bytes that are no UTF-8 become U+FFFD, as in Go: with them nobody could read the state."""
+    return dumps(text).decode()
+
+
 def oci_state(draft: Draft, options: "CreateOptions | ExecOptions") -> tuple[str, str]:
     """The OCI state before the status word and after the pid."""
     head = f'{{"ociVersion":"{SPEC_VERSION}","id":"{options.container_id}","status":"'
     annotations = draft.config.get("annotations")
     tail = f',"annotations":{dumps(annotations).decode()}}}' if annotations else "}"
-    return head, f',"bundle":{quote(options.bundle)}{tail}'
+    return head, f',"bundle":{_text(options.bundle)}{tail}'
 
 
 def saved_state(draft: Draft, options: "CreateOptions", hooks: bool) -> tuple[str, str]:
     """state.json before the phase and after the start time."""
-    head = f'{{\n"posternState": {_STATE_FORMAT},\n"ociVersion": {quote(draft.config["ociVersion"])},\n"id": "{options.container_id}",\n"phase": "'
+    head = f'{{\n"posternState": {_STATE_FORMAT},\n"ociVersion": {_text(draft.config["ociVersion"])},\n"id": "{options.container_id}",\n"phase": "'
     rows = (
-        ("bundle", quote(options.bundle)),
-        ("rootfs", quote(root_path(draft))),
-        ("created", quote(options.created)),
-        ("owner", quote(draft.facts.owner)),
+        ("bundle", _text(options.bundle)),
+        ("rootfs", _text(root_path(draft))),
+        ("created", _text(options.created)),
+        ("owner", _text(draft.facts.owner)),
         ("annotations", dumps(draft.config.get("annotations") or {}).decode()),
-        ("cgroupMount", quote((draft.facts.cgroup_mount or "") if draft.cgroup_path is not None else "")),
-        ("cgroupPath", quote(draft.cgroup_path or "")),
-        ("cgroupManager", quote(options.cgroup_manager)),
+        ("cgroupMount", _text((draft.facts.cgroup_mount or "") if draft.cgroup_path is not None else "")),
+        ("cgroupPath", _text(draft.cgroup_path or "")),
+        ("cgroupManager", _text(options.cgroup_manager)),
         ("ownPidNamespace", _flag("pid" in draft.new)),
         ("terminal", _flag(bool(draft.process.get("terminal")))),
         ("hooks", _flag(hooks)),
