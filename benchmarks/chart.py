@@ -22,9 +22,15 @@ def bars(title: str, values: dict[str, dict[str, float]], groups: list[str]) -> 
         lines.append(f'<text x="{LABEL - 10}" y="{middle:.0f}" text-anchor="end">{escape(group)}</text>')
         for number, series in enumerate(values.values()):
             length, y = max(1.0, series[group] * scale), top + number * BAR
-            lines.append(f'<rect x="{LABEL}" y="{y}" width="{length:.1f}" height="{BAR - 2}" fill="{COLOURS[number]}"/>')
-            lines.append(f'<text x="{LABEL + length + 6:.1f}" y="{y + BAR - 4}" font-size="11">{series[group]:.2f}</text>')
+            lines.append(
+                f'<rect x="{LABEL}" y="{y}" width="{length:.1f}" height="{BAR - 2}" fill="{COLOURS[number]}"/>'
+            )
+            lines.append(
+                f'<text x="{LABEL + length + 6:.1f}" y="{y + BAR - 4}" font-size="11">{series[group]:.2f}</text>'
+            )
         top += BAR * len(values) + GAP
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{top}" font-family="sans-serif" font-size="13">'
     background = f'<rect width="{WIDTH}" height="{top}" fill="white"/>'
-    return "\n".join([head, background, f'<text x="12" y="22" font-size="16">{escape(title)}</text>', *lines, "</svg>\n"])
+    return "\n".join(
+        [head, background, f'<text x="12" y="22" font-size="16">{escape(title)}</text>', *lines, "</svg>\n"]
+    )

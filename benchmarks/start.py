@@ -30,7 +30,9 @@ from integration.framework.bundle import Bundle
 from integration.framework.runtime import Runtime
 
 ROOT = Path(__file__).parents[1]
-CACHE = Path(os.environ.get("POSTERN_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "postern")
+CACHE = Path(
+    os.environ.get("POSTERN_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "postern"
+)
 PEERS = CACHE / "reference" / "bin"
 OUTPUT = ROOT / "build" / "bench"
 BLOCK, DISCARDED, ROUNDS = 10, 3, 8
@@ -235,7 +237,9 @@ def main() -> None:
         "samples_ms": {candidate.name: candidate.samples for candidate in candidates},
     }
     (OUTPUT / "start.json").write_text(json.dumps(record, indent=1) + "\n")
-    (OUTPUT / "start.svg").write_text(chart.bars("Starting containers: median milliseconds", medians, [row[0] for row in TARGETS]))
+    (OUTPUT / "start.svg").write_text(
+        chart.bars("Starting containers: median milliseconds", medians, [row[0] for row in TARGETS])
+    )
     if not options.no_readme and len(candidates) == len(paths):
         write_readme([*lines, "", note])
     print(f"{OUTPUT}/start.json, {OUTPUT}/start.svg")

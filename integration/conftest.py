@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-
 from integration.framework import flavours, hierarchy, leftovers, probe
 from integration.framework.bundle import Bundle
 from integration.framework.container import Container
@@ -31,7 +30,9 @@ MARKERS = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--runtime PATH`, the executable under test, and `--thorough`."""
-    parser.addoption("--runtime", default=str(ROOT / "build/postern"), help="the runtime under test (default build/postern)")
+    parser.addoption(
+        "--runtime", default=str(ROOT / "build/postern"), help="the runtime under test (default build/postern)"
+    )
     parser.addoption("--thorough", action="store_true", help="fault injection at every step instead of a sample")
 
 
@@ -62,14 +63,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         flavours.apply_marks(item, under_test)
         if missing and item.get_closest_marker("vm"):
-            reason = f"the unified hierarchy has no {', '.join(sorted(missing))} controller: make integration-vm runs this"
+            reason = (
+                f"the unified hierarchy has no {', '.join(sorted(missing))} controller: make integration-vm runs this"
+            )
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
 def work() -> Iterator[Path]:
     """A short directory of this worker's own: socket paths must stay below 108 bytes."""
-    directory = Path(tempfile.mkdtemp(prefix="pit-", dir="/tmp"))  # noqa: S108
+    directory = Path(tempfile.mkdtemp(prefix="pit-", dir="/tmp"))
     directory.chmod(0o755)
     probe.built("probe")
     yield directory
@@ -93,7 +96,9 @@ def runtime(request: pytest.FixtureRequest, work: Path) -> Runtime:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Remember whether the body failed: the final inspection then only cleans, as the failure is reported already."""
     report = yield
     if call.when == "call":

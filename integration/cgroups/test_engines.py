@@ -35,11 +35,35 @@ def test_docker_fork_bomb(docker: Docker) -> None:  # noqa: F811
 
 def test_podman_limits(podman: Podman) -> None:  # noqa: F811
     """podman run -m --pids-limit --cpus."""
-    words = ("run", "--rm", "--network", "none", "--cgroup-parent", podman.cgroup_parent, *FLAGS, "localhost/box:latest", "/bin/sh", "-c", READ)
+    words = (
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--cgroup-parent",
+        podman.cgroup_parent,
+        *FLAGS,
+        "localhost/box:latest",
+        "/bin/sh",
+        "-c",
+        READ,
+    )
     assert podman(*words).ok().out.split() == WANT
 
 
 def test_podman_memory_hog(podman: Podman) -> None:  # noqa: F811
     """podman gives 137."""
-    words = ("run", "--rm", "--network", "none", "--cgroup-parent", podman.cgroup_parent, *FLAGS, "localhost/box:latest", "/probe", "hog", "200")
+    words = (
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--cgroup-parent",
+        podman.cgroup_parent,
+        *FLAGS,
+        "localhost/box:latest",
+        "/probe",
+        "hog",
+        "200",
+    )
     assert podman(*words).rc == 137

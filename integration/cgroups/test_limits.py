@@ -129,7 +129,9 @@ def test_exec_is_limited_too(container: Container) -> None:
 
 def test_delete_of_a_bomb(container: Container) -> None:
     """delete --force ends every process of a shared pid namespace by the group."""
-    limited(container, pids={"limit": 30}).bundle.without_namespace("pid").shell("for i in 1 2 3 4 5; do sleep 1000 & done; sleep 1000")
+    limited(container, pids={"limit": 30}).bundle.without_namespace("pid").shell(
+        "for i in 1 2 3 4 5; do sleep 1000 & done; sleep 1000"
+    )
     container.up()
     time.sleep(0.3)
     container.delete("--force").ok()

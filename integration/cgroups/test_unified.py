@@ -33,7 +33,12 @@ def test_path_forms(container: Container, form: str) -> None:
     """cgroupsPath absolute and relative, with missing parents; the same path each time."""
     path = container.bundle.linux["cgroupsPath"]
     parent, _, name = path.rpartition("/")
-    wanted = {"absolute": path, "relative": path.lstrip("/"), "deep": f"{parent}/{name}/a/b", "dots": f"{parent}/x/../{name}"}[form]
+    wanted = {
+        "absolute": path,
+        "relative": path.lstrip("/"),
+        "deep": f"{parent}/{name}/a/b",
+        "dots": f"{parent}/x/../{name}",
+    }[form]
     container.bundle.linux["cgroupsPath"] = wanted
     container.create()
     group = group_of(container.pid)

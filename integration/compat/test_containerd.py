@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,13 @@ from integration.framework.terminal import Terminal
 
 
 @pytest.fixture
-def name(containerd: Containerd, request: pytest.FixtureRequest) -> str:
+def name(containerd: Containerd) -> Iterator[str]:
     """A container name; the container is removed at the end, whatever state it is in."""
     fresh = f"c{time.monotonic_ns()}"
-
-    def remove() -> None:
-        containerd("task", "kill", "-s", "KILL", fresh)
-        containerd("task", "rm", "-f", fresh)
-        containerd("container", "rm", fresh)
-
-    request.addfinalizer(remove)
-    return fresh
+    yield fresh
+    containerd("task", "kill", "-s", "KILL", fresh)
+    containerd("task", "rm", "-f", fresh)
+    containerd("container", "rm", fresh)
 
 
 @pytest.fixture
@@ -50,7 +47,9 @@ def test_facts(containerd: Containerd, box: Bundle, name: str) -> None:
 
 
 @differs("crun", reason="crun says operation not permitted", strict=False)
-@pytest.mark.parametrize(("program", "words"), [("/missing", "no such file or directory"), ("/etc/passwd", "permission denied")])
+@pytest.mark.parametrize(
+    ("program", "words"), [("/missing", "no such file or directory"), ("/etc/passwd", "permission denied")]
+)
 def test_cannot_execute(containerd: Containerd, box: Bundle, name: str, program: str, words: str) -> None:
     """The runtime's words reach the user through the shim and its JSON log."""
     result = containerd(*containerd.run_bundle(box.args(program), "--rm"), name)
@@ -64,7 +63,9 @@ def test_terminal(containerd: Containerd, box: Bundle, name: str) -> None:
     terminal = Terminal.open(22, 66)
     box.args("/bin/sh").process["terminal"] = True
     words = (*containerd.run_bundle(box, "--rm", "-t"), name)
-    process = containerd.spawn(*words, stdin=terminal.slave, stdout=terminal.slave, stderr=terminal.slave, start_new_session=True)
+    process = containerd.spawn(
+        *words, stdin=terminal.slave, stdout=terminal.slave, stderr=terminal.slave, start_new_session=True
+    )
     terminal.expect("# ")
     terminal.type("echo $((6*7))-sum\n")
     terminal.expect("42-sum")

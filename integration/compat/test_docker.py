@@ -11,7 +11,9 @@ from integration.framework.engines import IMAGE, NAME, Docker
 from integration.framework.flavours import differs
 from integration.framework.terminal import Terminal
 
-pytestmark = differs("crun", reason="crun refuses dockerd's empty blockIO where the io controller is missing", strict=False)
+pytestmark = differs(
+    "crun", reason="crun refuses dockerd's empty blockIO where the io controller is missing", strict=False
+)
 
 
 def wait_running(docker: Docker, name: str) -> None:
@@ -96,7 +98,10 @@ def test_privileged(docker: Docker) -> None:
     assert docker("run", "--rm", "--privileged", IMAGE, "/bin/mount", "-t", "tmpfs", "t", "/tmp").rc == 0
 
 
-@pytest.mark.parametrize("flag", ["--read-only", "--init", "--pid=host", "--ipc=host", "--net=host", "--uts=host", "--cgroupns=host", "--tmpfs=/t"])
+@pytest.mark.parametrize(
+    "flag",
+    ["--read-only", "--init", "--pid=host", "--ipc=host", "--net=host", "--uts=host", "--cgroupns=host", "--tmpfs=/t"],
+)
 def test_modes(docker: Docker, flag: str) -> None:
     """The modes that change namespaces and mounts work."""
     if flag == "--init" and docker("info", "-f", "{{.InitBinary}}").out.strip() == "":
@@ -117,7 +122,17 @@ def test_volume(docker: Docker) -> None:
 def test_terminal(docker: Docker) -> None:
     """docker run -it relays a terminal, its size and control-C."""
     terminal = Terminal.open(31, 97)
-    process = docker.spawn("run", "--rm", "-it", IMAGE, "/bin/sh", stdin=terminal.slave, stdout=terminal.slave, stderr=terminal.slave, start_new_session=True)
+    process = docker.spawn(
+        "run",
+        "--rm",
+        "-it",
+        IMAGE,
+        "/bin/sh",
+        stdin=terminal.slave,
+        stdout=terminal.slave,
+        stderr=terminal.slave,
+        start_new_session=True,
+    )
     terminal.expect("# ")
     terminal.type("echo $((6*7))-sum\n")
     terminal.expect("42-sum")
@@ -186,7 +201,16 @@ def test_exec_terminal(docker: Docker) -> None:
     """docker exec -it relays a terminal."""
     container = detached(docker)
     terminal = Terminal.open(20, 70)
-    process = docker.spawn("exec", "-it", container, "/bin/sh", stdin=terminal.slave, stdout=terminal.slave, stderr=terminal.slave, start_new_session=True)
+    process = docker.spawn(
+        "exec",
+        "-it",
+        container,
+        "/bin/sh",
+        stdin=terminal.slave,
+        stdout=terminal.slave,
+        stderr=terminal.slave,
+        start_new_session=True,
+    )
     terminal.expect("# ")
     terminal.type("echo $((6*7))-sum; exit 4\n")
     terminal.expect("42-sum")
@@ -214,5 +238,7 @@ def test_restart(docker: Docker) -> None:
 
 def test_many_at_once(docker: Docker) -> None:
     """Six containers started at the same moment."""
-    processes = [docker.spawn("run", "--rm", IMAGE, "/probe", "exit", str(10 + n), stdout=-3, stderr=-3) for n in range(6)]
+    processes = [
+        docker.spawn("run", "--rm", IMAGE, "/probe", "exit", str(10 + n), stdout=-3, stderr=-3) for n in range(6)
+    ]
     assert [process.wait(timeout=60) for process in processes] == [10 + n for n in range(6)]

@@ -35,7 +35,9 @@ def test_streams(podman: Podman) -> None:
     assert (result.rc, result.out, result.err) == (0, "through podman", "end\n")
 
 
-@pytest.mark.parametrize(("program", "code"), [("/missing", 127), ("missing", 127), ("/not-executable", 126), ("/etc", 126)])
+@pytest.mark.parametrize(
+    ("program", "code"), [("/missing", 127), ("missing", 127), ("/not-executable", 126), ("/etc", 126)]
+)
 def test_cannot_execute(podman: Podman, program: str, code: int) -> None:
     """127 and 126, found in the runtime's words."""
     result = podman(*podman.run_words("--rm"), IMAGE, program)
@@ -67,7 +69,10 @@ def test_flags(podman: Podman, flags: tuple[str, ...], key: str, want: object) -
     assert json.loads(podman(*podman.run_words("--rm", *flags), IMAGE, "/probe", "facts").ok().out)[key] == want
 
 
-@pytest.mark.parametrize("flag", ["--read-only", "--init", "--ipc=host", "--uts=host", "--cgroupns=host", "--uidmap=0:100000:5000", "--no-hosts"])
+@pytest.mark.parametrize(
+    "flag",
+    ["--read-only", "--init", "--ipc=host", "--uts=host", "--cgroupns=host", "--uidmap=0:100000:5000", "--no-hosts"],
+)
 def test_modes(podman: Podman, flag: str) -> None:
     """Modes that change namespaces and mounts."""
     result = podman(*podman.run_words("--rm", flag), IMAGE, "/bin/echo", "works")
@@ -80,7 +85,9 @@ def test_terminal(podman: Podman) -> None:
     """podman run -it relays a terminal of the right size."""
     terminal = Terminal.open(29, 77)
     words = (*podman.run_words("--rm", "-it"), IMAGE, "/bin/sh")
-    process = podman.spawn(*words, stdin=terminal.slave, stdout=terminal.slave, stderr=terminal.slave, start_new_session=True)
+    process = podman.spawn(
+        *words, stdin=terminal.slave, stdout=terminal.slave, stderr=terminal.slave, start_new_session=True
+    )
     terminal.expect("# ")
     terminal.type("echo $((6*7))-sum; stty size\n")
     terminal.expect("42-sum")
@@ -117,7 +124,9 @@ def test_exec_terminal(podman: Podman) -> None:
     container = detached(podman)
     terminal = Terminal.open(21, 71)
     words = ("exec", "-it", container, "/bin/sh")
-    process = podman.spawn(*words, stdin=terminal.slave, stdout=terminal.slave, stderr=terminal.slave, start_new_session=True)
+    process = podman.spawn(
+        *words, stdin=terminal.slave, stdout=terminal.slave, stderr=terminal.slave, start_new_session=True
+    )
     terminal.expect("# ")
     terminal.type("echo $((6*7))-sum; exit 4\n")
     terminal.expect("42-sum")
@@ -136,7 +145,17 @@ def test_rm_force(podman: Podman) -> None:
 def test_pod(podman: Podman) -> None:
     """Two containers join one network namespace by path, as the containers of a pod do."""
     first = detached(podman)
-    result = podman("run", "--rm", "--cgroup-parent", podman.cgroup_parent, "--network", f"container:{first}", IMAGE, "/bin/readlink", "/proc/self/ns/net")
+    result = podman(
+        "run",
+        "--rm",
+        "--cgroup-parent",
+        podman.cgroup_parent,
+        "--network",
+        f"container:{first}",
+        IMAGE,
+        "/bin/readlink",
+        "/proc/self/ns/net",
+    )
     inside = podman("exec", first, "/bin/readlink", "/proc/self/ns/net").ok().out
     podman("rm", "-f", "-t", "0", first).ok()
     assert result.ok().out == inside

@@ -13,7 +13,13 @@ from integration.framework.flavours import differs
 from integration.framework.kernel import not_in_user_mode_linux
 
 DEFAULT = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
-LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2", "ptmx": "pts/ptmx"}
+LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+    "ptmx": "pts/ptmx",
+}
 EPERM, EACCES = 1, 13
 
 
@@ -75,8 +81,16 @@ def rules(container: Container, *entries: dict[str, Any]) -> Container:
 def test_default_rules(container: Container) -> None:
     """With everything denied the default devices still work, nodes can be made, and others cannot be opened."""
     container.bundle.linux["devices"] = [{"path": "/dev/kmsg-like", "type": "c", "major": 1, "minor": 11}]
-    answers = rules(container).answers("paths", "w:/dev/null", "r:/dev/zero", "r:/dev/urandom", "n:/tmp/node", "o:/dev/kmsg-like")
-    assert answers == {"w:/dev/null": 0, "r:/dev/zero": 0, "r:/dev/urandom": 0, "n:/tmp/node": 0, "o:/dev/kmsg-like": EPERM}
+    answers = rules(container).answers(
+        "paths", "w:/dev/null", "r:/dev/zero", "r:/dev/urandom", "n:/tmp/node", "o:/dev/kmsg-like"
+    )
+    assert answers == {
+        "w:/dev/null": 0,
+        "r:/dev/zero": 0,
+        "r:/dev/urandom": 0,
+        "n:/tmp/node": 0,
+        "o:/dev/kmsg-like": EPERM,
+    }
 
 
 @pytest.mark.parametrize(
@@ -89,21 +103,36 @@ def test_default_rules(container: Container) -> None:
         ([allow(type="b", major=1, minor=11, access="rwm")], EPERM, EPERM),
         ([allow(type="a", access="rwm")], 0, 0),
         ([allow(access="rwm")], 0, 0),
-        ([allow(type="c", major=1, minor=11, access="rwm"), {"allow": False, "type": "c", "major": 1, "minor": 11, "access": "w"}], 0, EPERM),
-        ([allow(type="c", access="rwm"), {"allow": False, "type": "c", "major": 1, "minor": 11, "access": "rwm"}], EPERM, EPERM),
+        (
+            [
+                allow(type="c", major=1, minor=11, access="rwm"),
+                {"allow": False, "type": "c", "major": 1, "minor": 11, "access": "w"},
+            ],
+            0,
+            EPERM,
+        ),
+        (
+            [allow(type="c", access="rwm"), {"allow": False, "type": "c", "major": 1, "minor": 11, "access": "rwm"}],
+            EPERM,
+            EPERM,
+        ),
     ],
 )
 @differs("runc", reason="runc refuses rules with holes", strict=False)
 def test_rules(container: Container, entries: list[dict[str, Any]], read: int, write: int) -> None:
     """Device rules are enforced in order by the cgroup's program: the last match wins."""
-    container.bundle.linux["devices"] = [{"path": "/dev/kmsg-like", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}]
+    container.bundle.linux["devices"] = [
+        {"path": "/dev/kmsg-like", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}
+    ]
     answers = rules(container, *entries).answers("paths", "o:/dev/kmsg-like", "w:/dev/kmsg-like")
     assert answers == {"o:/dev/kmsg-like": read, "w:/dev/kmsg-like": write}
 
 
 def test_rules_hold_in_exec(container: Container) -> None:
     """An exec is in the same group and under the same rules."""
-    container.bundle.linux["devices"] = [{"path": "/dev/kmsg-like", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}]
+    container.bundle.linux["devices"] = [
+        {"path": "/dev/kmsg-like", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}
+    ]
     rules(container).waiting()
     assert container.exec("/probe", "paths", "o:/dev/kmsg-like").json() == {"o:/dev/kmsg-like": EPERM}
 
@@ -120,7 +149,9 @@ def test_masked(container: Container, kind: str) -> None:
         (container.bundle.rootfs / "etc/m").mkdir()
         (container.bundle.rootfs / "etc/m/asked").symlink_to("../real")
     container.bundle.linux["maskedPaths"] = ["/etc/m/asked"]
-    container.bundle.shell("cat /etc/m/asked 2>/dev/null; ls /etc/m/asked/ 2>/dev/null; touch /etc/m/asked/new 2>/dev/null && echo made")
+    container.bundle.shell(
+        "cat /etc/m/asked 2>/dev/null; ls /etc/m/asked/ 2>/dev/null; touch /etc/m/asked/new 2>/dev/null && echo made"
+    )
     assert container.run().out.replace("/etc/m/asked/\n", "") == ""
 
 

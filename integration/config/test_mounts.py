@@ -63,8 +63,30 @@ def test_flag(container: Container, volume: Path, option: str, flag: str, presen
     assert (flag in flags) is present, flags
 
 
-@pytest.mark.parametrize(("option", "flag"), [("sync", "sync"), ("dirsync", "dirsync"), ("lazytime", "lazytime"), ("size=64k", "size=64k"), ("mode=700", "mode=700"), ("nr_inodes=100", "nr_inodes=100"), ("async", "rw"), ("defaults", "rw"), ("silent", "rw"), ("loud", "rw"), ("iversion", "rw"), ("noiversion", "rw"), ("nolazytime", "rw")])
-@differs("runc", "crun", reason="the one hands defaults to the file system, the other silent, loud and iversion", strict=False)
+@pytest.mark.parametrize(
+    ("option", "flag"),
+    [
+        ("sync", "sync"),
+        ("dirsync", "dirsync"),
+        ("lazytime", "lazytime"),
+        ("size=64k", "size=64k"),
+        ("mode=700", "mode=700"),
+        ("nr_inodes=100", "nr_inodes=100"),
+        ("async", "rw"),
+        ("defaults", "rw"),
+        ("silent", "rw"),
+        ("loud", "rw"),
+        ("iversion", "rw"),
+        ("noiversion", "rw"),
+        ("nolazytime", "rw"),
+    ],
+)
+@differs(
+    "runc",
+    "crun",
+    reason="the one hands defaults to the file system, the other silent, loud and iversion",
+    strict=False,
+)
 def test_superblock_option(container: Container, option: str, flag: str) -> None:
     """Options of the superblock, and data for the file system."""
     container.bundle.mount("/m", "tmpfs", "tmpfs", option)
@@ -90,12 +112,17 @@ def test_recursive_flag(container: Container, volume: Path, option: str, flag: s
     assert (flag in mount_options(mountinfo, "/m/below")[0]) is below
 
 
-@pytest.mark.parametrize(("option", "gone"), [("rrw", "ro"), ("rexec", "noexec"), ("rsuid", "nosuid"), ("rdev", "nodev"), ("rsymfollow", "nosymfollow")])
+@pytest.mark.parametrize(
+    ("option", "gone"),
+    [("rrw", "ro"), ("rexec", "noexec"), ("rsuid", "nosuid"), ("rdev", "nodev"), ("rsymfollow", "nosymfollow")],
+)
 @differs("runc<1.2", reason="this runc silently takes recursive flags for plain ones", strict=False)
 @differs("crun", reason="crun has no rsymfollow", strict=False)
 def test_recursive_clearing(container: Container, volume: Path, option: str, gone: str) -> None:
     """The clearing r-flags undo what the source has, below as well."""
-    subprocess.run(["mount", "-o", "remount,bind,ro,noexec,nosuid,nodev,nosymfollow", str(volume / "below")], check=True)
+    subprocess.run(
+        ["mount", "-o", "remount,bind,ro,noexec,nosuid,nodev,nosymfollow", str(volume / "below")], check=True
+    )
     container.bundle.bind(volume, "/m", "rbind", option)
     assert gone not in mount_options(container.facts()["mountinfo"], "/m/below")[0]
 
@@ -145,7 +172,9 @@ def test_links_inside_are_followed_inside(container: Container, destination: str
     (container.bundle.rootfs / "link").symlink_to("real")
     (container.bundle.rootfs / "abs").symlink_to("/real")
     container.bundle.mount(destination, "tmpfs", "inside-tmpfs")
-    assert [line.split()[4] for line in container.facts()["mountinfo"].splitlines() if "inside-tmpfs" in line] == ["/real/inside"]
+    assert [line.split()[4] for line in container.facts()["mountinfo"].splitlines() if "inside-tmpfs" in line] == [
+        "/real/inside"
+    ]
 
 
 @differs("crun", "runc<1.2", reason="crun refuses; old runc, too", strict=False)
@@ -180,7 +209,16 @@ def test_tmpcopyup(container: Container) -> None:
 
 @pytest.mark.parametrize(
     ("option", "tag"),
-    [("private", ""), ("rprivate", ""), ("shared", "shared:"), ("rshared", "shared:"), ("slave", "master:"), ("rslave", "master:"), ("unbindable", "unbindable"), ("runbindable", "unbindable")],
+    [
+        ("private", ""),
+        ("rprivate", ""),
+        ("shared", "shared:"),
+        ("rshared", "shared:"),
+        ("slave", "master:"),
+        ("rslave", "master:"),
+        ("unbindable", "unbindable"),
+        ("runbindable", "unbindable"),
+    ],
 )
 @differs("crun", reason="crun cannot make a mount unbindable", strict=False)
 def test_propagation(container: Container, volume: Path, option: str, tag: str) -> None:
@@ -193,7 +231,9 @@ def test_propagation(container: Container, volume: Path, option: str, tag: str) 
     assert any(entry.startswith(tag) for entry in tags) if tag else tags == [], tags
 
 
-@pytest.mark.parametrize(("value", "tag"), [("private", ""), ("slave", ""), ("shared", "shared:"), ("unbindable", "unbindable")])
+@pytest.mark.parametrize(
+    ("value", "tag"), [("private", ""), ("slave", ""), ("shared", "shared:"), ("unbindable", "unbindable")]
+)
 @differs("crun", reason="crun applies it to other mounts", strict=False)
 @differs("runc<1.2", reason="this runc applies it elsewhere", strict=False)
 def test_rootfs_propagation(container: Container, value: str, tag: str) -> None:
@@ -239,7 +279,10 @@ def owner_inside(container: Container, path: str) -> tuple[int, int]:
     return facts["uid"], facts["gid"]
 
 
-IDMAP = {"uidMappings": [{"containerID": 0, "hostID": 5000, "size": 100}], "gidMappings": [{"containerID": 0, "hostID": 6000, "size": 100}]}
+IDMAP = {
+    "uidMappings": [{"containerID": 0, "hostID": 5000, "size": 100}],
+    "gidMappings": [{"containerID": 0, "hostID": 6000, "size": 100}],
+}
 
 
 @pytest.mark.parametrize("option", ["idmap", "ridmap"])
@@ -280,7 +323,10 @@ def test_idmap_needs_both_maps(container: Container, volume: Path, missing: str)
     container.refuses_creation("(?i)map")
 
 
-@pytest.mark.parametrize(("kind", "magic"), [("proc", 0x9FA0), ("tmpfs", 0x01021994), ("sysfs", 0x62656572), ("devpts", 0x1CD1), ("mqueue", 0x19800202)])
+@pytest.mark.parametrize(
+    ("kind", "magic"),
+    [("proc", 0x9FA0), ("tmpfs", 0x01021994), ("sysfs", 0x62656572), ("devpts", 0x1CD1), ("mqueue", 0x19800202)],
+)
 def test_file_systems(container: Container, kind: str, magic: int) -> None:
     """Kinds of file systems that containers mount."""
     container.bundle.mount("/m", kind, kind)

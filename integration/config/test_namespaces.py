@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,16 @@ import pytest
 from integration.framework.container import Container
 from integration.framework.flavours import differs
 
-FILES = {"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts", "mount": "mnt", "cgroup": "cgroup", "user": "user", "time": "time"}
+FILES = {
+    "pid": "pid",
+    "network": "net",
+    "ipc": "ipc",
+    "uts": "uts",
+    "mount": "mnt",
+    "cgroup": "cgroup",
+    "user": "user",
+    "time": "time",
+}
 NEW = ("pid", "network", "ipc", "uts", "mount", "cgroup", "time")
 NO_TIME = differs("runc<1.2", reason="this runc has no time namespaces")
 
@@ -30,9 +39,13 @@ def test_new(container: Container, kind: str) -> None:
 def test_shared(container: Container, kind: str) -> None:
     """A kind that is not listed is the caller's."""
     if kind == "network":
-        container.bundle.config["mounts"] = [entry for entry in container.bundle.config["mounts"] if entry["type"] != "sysfs"]
+        container.bundle.config["mounts"] = [
+            entry for entry in container.bundle.config["mounts"] if entry["type"] != "sysfs"
+        ]
     if kind == "ipc":
-        container.bundle.config["mounts"] = [entry for entry in container.bundle.config["mounts"] if entry["type"] != "mqueue"]
+        container.bundle.config["mounts"] = [
+            entry for entry in container.bundle.config["mounts"] if entry["type"] != "mqueue"
+        ]
     if kind == "uts":
         del container.bundle.config["hostname"]
     container.bundle.without_namespace(kind)
@@ -72,7 +85,10 @@ def test_joined_from_a_file(container: Container, work: Path, kind: str) -> None
         place.unlink()
 
 
-@pytest.mark.parametrize(("kind", "other"), [("network", "uts"), ("ipc", "net"), ("pid", "mnt"), ("uts", "ipc"), ("cgroup", "net"), ("user", "net")])
+@pytest.mark.parametrize(
+    ("kind", "other"),
+    [("network", "uts"), ("ipc", "net"), ("pid", "mnt"), ("uts", "ipc"), ("cgroup", "net"), ("user", "net")],
+)
 @differs("runc<1.2", "crun", reason="these find out later or not at all", strict=False)
 def test_wrong_type(container: Container, kind: str, other: str) -> None:
     """A path of another type is an error, and nothing is left."""
@@ -145,10 +161,10 @@ def test_time_offsets_need_a_namespace(container: Container) -> None:
 
 
 @pytest.fixture
-def mapped(container: Container) -> Iterator[Container]:
+def mapped(container: Container) -> Container:
     """A container in a user namespace."""
     container.bundle.user_namespace(100_000, 65_536)
-    yield container
+    return container
 
 
 def test_user_namespace(mapped: Container) -> None:
@@ -164,7 +180,9 @@ def test_user_namespace_outside(mapped: Container) -> None:
     """On the host the process has the mapped ids."""
     mapped.bundle.process["user"] = {"uid": 5, "gid": 6}
     mapped.waiting()
-    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{mapped.pid}/status").read_text().splitlines() if ":\t" in line)
+    status = dict(
+        line.split(":\t", 1) for line in Path(f"/proc/{mapped.pid}/status").read_text().splitlines() if ":\t" in line
+    )
     assert status["Uid"].split()[0] == "100005"
     assert status["Gid"].split()[0] == "100006"
 
@@ -187,7 +205,9 @@ def test_several_mappings(container: Container) -> None:
     assert facts["uid_map"].split() == ["0", "100000", "1000", "5000", "300000", "10"]
 
 
-@pytest.mark.parametrize("user", [{"uid": 70_000, "gid": 0}, {"uid": 0, "gid": 70_000}, {"uid": 0, "gid": 0, "additionalGids": [70_000]}])
+@pytest.mark.parametrize(
+    "user", [{"uid": 70_000, "gid": 0}, {"uid": 0, "gid": 70_000}, {"uid": 0, "gid": 0, "additionalGids": [70_000]}]
+)
 @differs("crun", reason="crun does without groups that are not mapped", strict=False)
 def test_unmapped_user(mapped: Container, user: dict[str, object]) -> None:
     """A user that is not mapped fails create."""
@@ -245,13 +265,25 @@ def test_sysctl(container: Container, key: str, value: str, needs: str) -> None:
     path = "/proc/sys/" + key.replace(".", "/")
     container.bundle.args("/bin/cat", path)
     assert container.run().ok().out.split() == value.split()
-    container.bundle.config["mounts"] = [entry for entry in container.bundle.config["mounts"] if entry["type"] not in ("sysfs", "mqueue")]
+    container.bundle.config["mounts"] = [
+        entry for entry in container.bundle.config["mounts"] if entry["type"] not in ("sysfs", "mqueue")
+    ]
     container.bundle.config.pop("hostname")
     container.bundle.without_namespace(needs)
     container.refuses_creation(r"sysctl .* is not in a separate kernel namespace|sysctl|namespace")
 
 
-@pytest.mark.parametrize("key", ["kernel.hostname", "vm.swappiness", "kernel.core_pattern", "kernel/core_pattern", "net/../kernel/core_pattern", "net.ipv4.nonsense"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "kernel.hostname",
+        "vm.swappiness",
+        "kernel.core_pattern",
+        "kernel/core_pattern",
+        "net/../kernel/core_pattern",
+        "net.ipv4.nonsense",
+    ],
+)
 @differs("crun", reason="crun writes kernel.hostname", strict=False)
 def test_refused_sysctl(container: Container, key: str) -> None:
     """Global sysctls, and names that do not exist, are refused."""

@@ -16,7 +16,15 @@ from integration.framework.kernel import not_in_user_mode_linux
 
 NO_REAL_TIME = not_in_user_mode_linux("no real-time budget can be given to a control group of version 2")
 OLD_RUNC = "this runc does not know the field"
-CAPS = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_SETUID": 7, "CAP_NET_BIND_SERVICE": 10, "CAP_NET_RAW": 13, "CAP_SYS_CHROOT": 18, "CAP_AUDIT_WRITE": 29}
+CAPS = {
+    "CAP_CHOWN": 0,
+    "CAP_KILL": 5,
+    "CAP_SETUID": 7,
+    "CAP_NET_BIND_SERVICE": 10,
+    "CAP_NET_RAW": 13,
+    "CAP_SYS_CHROOT": 18,
+    "CAP_AUDIT_WRITE": 29,
+}
 
 
 def mask(*names: str) -> int:
@@ -112,7 +120,9 @@ def test_cwd(container: Container, cwd: str) -> None:
 )  # fmt: skip
 @differs("crun", reason="crun leaves the capabilities alone when the section is absent", strict=False)
 @differs("runc", reason="runc leaves the capabilities alone when the section is absent", strict=False)
-def test_capabilities(container: Container, capabilities: dict[str, list[str]] | None, uid: int, want: tuple[int, ...]) -> None:
+def test_capabilities(
+    container: Container, capabilities: dict[str, list[str]] | None, uid: int, want: tuple[int, ...]
+) -> None:
     """The five sets as the kernel computes them for the program; root's program gains what its bounding set allows."""
     container.bundle.process["user"]["uid"] = uid
     container.bundle.process["capabilities"] = capabilities
@@ -190,7 +200,11 @@ def test_oom_score(container: Container, value: int | None) -> None:
         ({"policy": "SCHED_BATCH", "nice": 3}, {"policy": 3, "nice": 3}),
         ({"policy": "SCHED_IDLE"}, {"policy": 5}),
         pytest.param({"policy": "SCHED_FIFO", "priority": 10}, {"policy": 1, "priority": 10}, marks=NO_REAL_TIME),
-        pytest.param({"policy": "SCHED_RR", "priority": 5, "flags": ["SCHED_FLAG_RESET_ON_FORK"]}, {"policy": 2, "priority": 5, "flags": 1}, marks=NO_REAL_TIME),
+        pytest.param(
+            {"policy": "SCHED_RR", "priority": 5, "flags": ["SCHED_FLAG_RESET_ON_FORK"]},
+            {"policy": 2, "priority": 5, "flags": 1},
+            marks=NO_REAL_TIME,
+        ),
     ],
     ids=lambda value: value.get("policy") if isinstance(value, dict) else None,
 )
@@ -226,7 +240,9 @@ def test_affinity_is_whole(container: Container) -> None:
 
 def test_limits_of_the_caller_are_inherited(container: Container) -> None:
     """What process.rlimits does not name is the caller's."""
-    assert container.facts()["rlimits"]["RLIMIT_CORE"] == [value if value >= 0 else -1 for value in resource.getrlimit(resource.RLIMIT_CORE)]
+    assert container.facts()["rlimits"]["RLIMIT_CORE"] == [
+        value if value >= 0 else -1 for value in resource.getrlimit(resource.RLIMIT_CORE)
+    ]
 
 
 @differs("crun", reason="crun does not name the keyring")

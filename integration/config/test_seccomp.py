@@ -89,7 +89,9 @@ def verdict_of_dup(number: int) -> int:
     ids=["all of several arguments", "any of several conditions on one"],
 )
 @differs("crun", reason="crun combines conditions on one argument", strict=False)
-def test_several_conditions(container: Container, args: list[dict[str, Any]], calls: list[str], want: list[int]) -> None:
+def test_several_conditions(
+    container: Container, args: list[dict[str, Any]], calls: list[str], want: list[int]
+) -> None:
     """Conditions on different arguments must all hold; on one argument any will do."""
     assert verdicts(container, profile(rule("ERRNO", "dup", errnoRet=77, args=args)), *calls) == want
 
@@ -106,7 +108,10 @@ def test_unknown_calls_are_not_implemented(container: Container) -> None:
     """Calls newer than the newest of the profile answer ENOSYS instead of the default errno."""
     allowed = json.loads((Path(__file__).parent / "allowed.json").read_text())
     section = profile(rule("ALLOW", *allowed, "openat2"), default="SCMP_ACT_ERRNO", defaultErrnoRet=88)
-    assert verdicts(container, section, str(MKDIR), str(FUTURE)) == [88, ENOSYS if container.runtime.flavour != "crun" else 88]
+    assert verdicts(container, section, str(MKDIR), str(FUTURE)) == [
+        88,
+        ENOSYS if container.runtime.flavour != "crun" else 88,
+    ]
 
 
 def test_unknown_names_are_skipped(container: Container) -> None:
@@ -120,7 +125,16 @@ def test_architectures(container: Container, archs: list[str]) -> None:
     assert verdicts(container, profile(rule("ERRNO", "dup", errnoRet=77), architectures=archs), str(DUP)) == [77]
 
 
-@pytest.mark.parametrize("flags", [[], ["SECCOMP_FILTER_FLAG_LOG"], ["SECCOMP_FILTER_FLAG_TSYNC"], ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"], ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"]])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        [],
+        ["SECCOMP_FILTER_FLAG_LOG"],
+        ["SECCOMP_FILTER_FLAG_TSYNC"],
+        ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"],
+        ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"],
+    ],
+)
 @differs("runc<1.2", reason="this runc has no seccomp flags", strict=False)
 def test_flags(container: Container, flags: list[str]) -> None:
     """Each flag of the specification is accepted."""
@@ -148,7 +162,9 @@ def test_notify(container: Container, nnp: bool) -> None:
     """NOTIFY sends one state with one descriptor to listenerPath; the agent's verdicts reach the program."""
     container.bundle.process["noNewPrivileges"] = nnp
     path = container.bundle.path / "agent.sock"
-    container.bundle.linux["seccomp"] = profile(rule("NOTIFY", "mkdir"), listenerPath=str(path), listenerMetadata="some words")
+    container.bundle.linux["seccomp"] = profile(
+        rule("NOTIFY", "mkdir"), listenerPath=str(path), listenerMetadata="some words"
+    )
     container.bundle.shell("/probe calls 83,1; /probe calls 83,2; /probe calls 83,3")
     with SeccompAgent(path) as agent:
         container.create()
@@ -162,7 +178,7 @@ def test_notify(container: Container, nnp: bool) -> None:
         for verdict in ({"errno": 42}, {"value": 0}, {"proceed": True}):
             call = next_call(listener)
             assert call.number == MKDIR
-            answer(listener, call, **verdict)  # type: ignore[arg-type]
+            answer(listener, call, **verdict)
         assert container.exit_code() == 0
     answers = [json.loads(line) for line in container.output().splitlines()]
     assert answers == [{"83,1": 42}, {"83,2": 0}, {"83,3": 14}]
@@ -191,7 +207,9 @@ def test_missing_agent(container: Container) -> None:
 
 def test_listener_path_without_notify(container: Container) -> None:
     """The path is ignored when no rule notifies."""
-    assert verdicts(container, profile(rule("ERRNO", "dup", errnoRet=77), listenerPath="/nowhere/agent.sock"), str(DUP)) == [77]
+    assert verdicts(
+        container, profile(rule("ERRNO", "dup", errnoRet=77), listenerPath="/nowhere/agent.sock"), str(DUP)
+    ) == [77]
 
 
 def test_filter_is_installed_once(container: Container) -> None:

@@ -11,22 +11,58 @@ from typing import Any
 
 from integration.framework import probe
 
-APPLETS = ("sh", "true", "false", "cat", "echo", "ls", "id", "sleep", "mkdir", "touch", "mount", "umount", "env", "ps", "stty", "ip", "readlink", "pwd", "ln", "rm")
+APPLETS = (
+    "sh",
+    "true",
+    "false",
+    "cat",
+    "echo",
+    "ls",
+    "id",
+    "sleep",
+    "mkdir",
+    "touch",
+    "mount",
+    "umount",
+    "env",
+    "ps",
+    "stty",
+    "ip",
+    "readlink",
+    "pwd",
+    "ln",
+    "rm",
+)
 DEFAULT_CAPS = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MOUNTS: list[dict[str, Any]] = [
     {"destination": "/proc", "type": "proc", "source": "proc"},
-    {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]},
+    {
+        "destination": "/dev",
+        "type": "tmpfs",
+        "source": "tmpfs",
+        "options": ["nosuid", "strictatime", "mode=755", "size=65536k"],
+    },
     {
         "destination": "/dev/pts",
         "type": "devpts",
         "source": "devpts",
         "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
     },
-    {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]},
+    {
+        "destination": "/dev/shm",
+        "type": "tmpfs",
+        "source": "shm",
+        "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
+    },
     {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue", "options": ["nosuid", "noexec", "nodev"]},
     {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]},
-    {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["nosuid", "noexec", "nodev", "relatime", "ro"]},
+    {
+        "destination": "/sys/fs/cgroup",
+        "type": "cgroup",
+        "source": "cgroup",
+        "options": ["nosuid", "noexec", "nodev", "relatime", "ro"],
+    },
 ]
 MASKED = ["/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/scsi", "/sys/firmware"]
 READONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
@@ -72,7 +108,9 @@ class Bundle:
         shutil.copy(probe.built("probe"), self.rootfs / "probe")
         for applet in APPLETS:
             (self.rootfs / "bin" / applet).symlink_to("busybox")
-        (self.rootfs / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nworker:x:1000:1000::/home/worker:/bin/sh\n")
+        (self.rootfs / "etc/passwd").write_text(
+            "root:x:0:0:root:/root:/bin/sh\nworker:x:1000:1000::/home/worker:/bin/sh\n"
+        )
         (self.rootfs / "etc/group").write_text("root:x:0:\nworker:x:1000:\n")
 
     @property

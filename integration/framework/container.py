@@ -42,7 +42,9 @@ class Container:
         self._streams.append((out, err))
         words = (verb, "--bundle", str(self.bundle.path), "--pid-file", str(self.pid_file), *flags, self.id)
         with out.open("wb") as out_file, err.open("wb") as err_file:
-            rc = self._wait_detached(self.runtime.argv(*words, flags=how.pop("globals_", ())), out_file, err_file, **how)
+            rc = self._wait_detached(
+                self.runtime.argv(*words, flags=how.pop("globals_", ())), out_file, err_file, **how
+            )
         result = Result(list(words), rc, out.read_text(errors="replace"), err.read_text(errors="replace"))
         return result.ok() if check else result
 
@@ -227,4 +229,6 @@ def end_process(pid: int) -> None:
         return
 
 
-SIGNALS = {name: getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM", "SIGCONT")}
+SIGNALS = {
+    name: getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM", "SIGCONT")
+}

@@ -228,7 +228,11 @@ def oci_archive(rootfs: Path, target: Path) -> Path:
     layer = rootfs.read_bytes()
     platform = {"architecture": {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine], "os": "linux"}
     layer_entry = described("layer.v1.tar", layer)
-    config = {**platform, "config": {"Env": [f"PATH={PATH}"]}, "rootfs": {"type": "layers", "diff_ids": [layer_entry["digest"]]}}
+    config = {
+        **platform,
+        "config": {"Env": [f"PATH={PATH}"]},
+        "rootfs": {"type": "layers", "diff_ids": [layer_entry["digest"]]},
+    }
     manifest = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -236,7 +240,10 @@ def oci_archive(rootfs: Path, target: Path) -> Path:
         "layers": [layer_entry],
     }
     entry = described("manifest.v1+json", json.dumps(manifest).encode())
-    entry.update(platform=platform, annotations={"io.containerd.image.name": IMAGE, "org.opencontainers.image.ref.name": "latest"})
+    entry.update(
+        platform=platform,
+        annotations={"io.containerd.image.name": IMAGE, "org.opencontainers.image.ref.name": "latest"},
+    )
     layout = target.with_suffix(".d")
     (layout / "blobs/sha256").mkdir(parents=True)
     for name, data in blobs.items():
@@ -251,8 +258,6 @@ def oci_archive(rootfs: Path, target: Path) -> Path:
 def containers_cgroup(parent: str) -> Path:
     """Directory of a cgroup parent."""
     return CGROUP_MOUNT / parent.lstrip("/")
-
-
 
 
 def remove_group(parent: str) -> None:

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Callable
 
 import pytest
 
 from integration.framework.runtime import Runtime
 
-_COMPARE = {"<": operator.lt, ">=": operator.ge, "": lambda _have, _want: True}
+Version = tuple[int, ...]
+
+
+def _any(_have: Version, _want: Version) -> bool:
+    return True
+
+
+_COMPARE: dict[str, Callable[[Version, Version], bool]] = {"<": operator.lt, ">=": operator.ge, "": _any}
 
 
 def matches(runtime: Runtime, pattern: str) -> bool:
@@ -23,7 +31,7 @@ def matches(runtime: Runtime, pattern: str) -> bool:
     assert match, f"cannot read the runtime pattern {pattern!r}"
     name, compare, version = match.groups()
     wanted = tuple(int(part) for part in version.split(".") if part)
-    return runtime.flavour == name and bool(_COMPARE[compare](runtime.version, wanted))
+    return runtime.flavour == name and _COMPARE[compare](runtime.version, wanted)
 
 
 def apply_marks(item: pytest.Item, runtime: Runtime) -> None:

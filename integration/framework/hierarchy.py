@@ -27,7 +27,7 @@ def _checked(result: int, what: str) -> None:
 
 
 def mount(source: str, target: Path | str, kind: str, flags: int = 0, data: str = "") -> None:
-    """mount(2) in this process's namespace; OSError names source and target."""
+    """Mount in this process's namespace; OSError names source and target."""
     result = _libc.mount(source.encode(), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), data.encode())
     _checked(result, f"mount {source} on {target}")
 

@@ -6,6 +6,7 @@ import os
 import socket
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 TIMEOUT_S = 20.0
 
@@ -48,10 +49,12 @@ class FdReceiver:
             os.close(fd)
         self._fds = []
 
-    def __enter__(self) -> FdReceiver:
+    def __enter__(self) -> Self:
         """Itself."""
         return self
 
-    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
         """Close."""
         self.close()

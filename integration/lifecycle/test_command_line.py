@@ -20,7 +20,12 @@ GO_FLAGS = differs("crun", reason="crun parses options as getopt does")
 
 @pytest.mark.parametrize(
     "form",
-    ["--bundle={}", "--bundle {}", "-b {}", *(pytest.param(form, marks=GO_FLAGS) for form in ("-bundle={}", "-bundle {}", "-b={}"))],
+    [
+        "--bundle={}",
+        "--bundle {}",
+        "-b {}",
+        *(pytest.param(form, marks=GO_FLAGS) for form in ("-bundle={}", "-bundle {}", "-b={}")),
+    ],
 )
 def test_flag_forms(container: Container, form: str) -> None:
     """One dash or two, with = or a word of its own."""
@@ -34,7 +39,13 @@ def test_repeated_globals(container: Container) -> None:
     """Global flags may be given twice, as conmon-rs does; the last one counts."""
     container.bundle.args("/bin/true").save()
     root = str(container.runtime.root)
-    result = container.call("run", "-b", str(container.bundle.path), container.id, flags=("--root", "/nowhere", f"--root={root}", "--debug=false"))
+    result = container.call(
+        "run",
+        "-b",
+        str(container.bundle.path),
+        container.id,
+        flags=("--root", "/nowhere", f"--root={root}", "--debug=false"),
+    )
     assert result.rc == 0, result
 
 
@@ -164,7 +175,9 @@ def test_features(runtime: Runtime) -> None:
     features = json.loads(result.out)
     assert result.err == ""
     assert features["ociVersionMin"] == "1.0.0"
-    assert {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"} == set(features["hooks"])
+    assert {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"} == set(
+        features["hooks"]
+    )
     assert {"rro", "ro", "rbind", "tmpcopyup"} <= set(features["mountOptions"])
     linux = features["linux"]
     assert {"pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"} <= set(linux["namespaces"])

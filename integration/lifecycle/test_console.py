@@ -167,7 +167,9 @@ def test_exec_terminal(container: Container, terminal: Terminal) -> None:
     """exec -t gives a terminal of its own and relays it."""
     container.waiting()
     streams = {"stdin": terminal.slave, "stdout": terminal.slave, "stderr": terminal.slave}
-    process = container.spawn_exec("/bin/sh", "-c", "stty size; read x; echo got-$x", flags=("-t",), new_session=True, **streams)
+    process = container.spawn_exec(
+        "/bin/sh", "-c", "stty size; read x; echo got-$x", flags=("-t",), new_session=True, **streams
+    )
     terminal.expect("30 90")
     terminal.type("exec\n")
     terminal.expect("got-exec")
@@ -180,7 +182,15 @@ def test_exec_console_socket(container: Container, receiver: FdReceiver) -> None
     path = container.process_file(args=["/bin/sh", "-c", "echo in-exec; read x"], terminal=True)
     pid_file = container.bundle.path / "e.pid"
     container.call(
-        "exec", "--process", path, "--console-socket", str(receiver.path), "--detach", "--pid-file", str(pid_file), container.id
+        "exec",
+        "--process",
+        path,
+        "--console-socket",
+        str(receiver.path),
+        "--detach",
+        "--pid-file",
+        str(pid_file),
+        container.id,
     ).ok()
     terminal = Terminal(os.dup(receiver.receive()[1][0]))
     terminal.expect("in-exec")
@@ -210,7 +220,9 @@ def test_socket_without_terminal(container: Container, receiver: FdReceiver) -> 
 def test_missing_console_socket(container: Container) -> None:
     """A console socket that is not there fails create and leaves nothing."""
     with_terminal(container)
-    container.refuses_creation("no such file or directory|No such file or directory", "--console-socket", "/nowhere/tty.sock")
+    container.refuses_creation(
+        "no such file or directory|No such file or directory", "--console-socket", "/nowhere/tty.sock"
+    )
 
 
 def test_size_ignored_without_terminal(container: Container) -> None:

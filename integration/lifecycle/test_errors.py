@@ -77,7 +77,11 @@ def test_process(container: Container, edit: dict[str, Any], pattern: str) -> No
 def test_cwd_is_a_file(container: Container) -> None:
     """A working directory that is none fails create with its name."""
     container.bundle.process["cwd"] = "/etc/passwd"
-    container.refuses_creation(container.says(r'chdir to cwd \("/etc/passwd"\) set in config.json failed|mkdir .*/etc/passwd', "/etc/passwd|chdir"))
+    container.refuses_creation(
+        container.says(
+            r'chdir to cwd \("/etc/passwd"\) set in config.json failed|mkdir .*/etc/passwd', "/etc/passwd|chdir"
+        )
+    )
 
 
 def test_no_bundle(container: Container, tmp_path: Path) -> None:
@@ -91,7 +95,9 @@ def test_missing_bundle(container: Container) -> None:
     container.call("create", "--bundle", "/nowhere/bundle", container.id).refused("(?i)no such file or directory")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "null", '{"ociVersion": 1}', "{\"ociVersion\":\"1.0.2\"} trailing", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '"x"', "null", '{"ociVersion": 1}', '{"ociVersion":"1.0.2"} trailing', "\x00"]
+)
 @differs("crun", reason="crun overlooks what follows the document", strict=False)
 @differs("runc", reason="Go's decoder stops after the first value and takes null for empty", strict=False)
 def test_broken_json(container: Container, text: str) -> None:
@@ -128,7 +134,11 @@ def test_broken_json(container: Container, text: str) -> None:
     ids=["root missing", "no root", "namespace twice", "namespace unknown", "namespace path", "bind source", "file system type", "rlimit", "sysctl shm", "sysctl vm", "propagation", "seccomp action", "device type", "scheduler", "ioprio", "personality"],
 )  # fmt: skip
 @differs("crun", reason="crun ignores some values, and leaves its cgroup when it fails early", strict=False)
-@differs("runc<1.2", reason="this runc knows neither schedulers, I/O priorities, personalities nor time namespaces", strict=False)
+@differs(
+    "runc<1.2",
+    reason="this runc knows neither schedulers, I/O priorities, personalities nor time namespaces",
+    strict=False,
+)
 def test_refused_config(container: Container, edit: Any, pattern: str) -> None:
     """Values that cannot be honoured fail create, name their object, and leave nothing."""
     edit(container.bundle.config)

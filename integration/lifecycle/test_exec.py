@@ -47,7 +47,10 @@ def test_streams(running: Container) -> None:
 def test_joins_every_namespace(running: Container) -> None:
     """The process sees the init's namespaces, cgroup and root."""
     facts = running.exec_facts()
-    init = {name: os.readlink(f"/proc/{running.pid}/ns/{name}") for name in ("mnt", "pid", "net", "ipc", "uts", "cgroup", "user")}
+    init = {
+        name: os.readlink(f"/proc/{running.pid}/ns/{name}")
+        for name in ("mnt", "pid", "net", "ipc", "uts", "cgroup", "user")
+    }
     assert {name: facts["namespaces"][name] for name in init} == init
     assert facts["cgroup"].splitlines()[-1] == "0::/"
     assert facts["hostname"] == "gate"
@@ -72,7 +75,9 @@ def test_process_defaults_to_the_containers(running: Container) -> None:
         (("--cwd=/proc",), "cwd", "/proc"),
         (("--user", "1000"), "uid", [1000, 1000, 1000]),
         (("-u", "1000:1001"), "gid", [1001, 1001, 1001]),
-        pytest.param(("--user", "7:8", "--additional-gids", "20", "--additional-gids", "21"), "groups", [20, 21], marks=GROUPS),
+        pytest.param(
+            ("--user", "7:8", "--additional-gids", "20", "--additional-gids", "21"), "groups", [20, 21], marks=GROUPS
+        ),
         pytest.param(("-u", "5", "-g", "30"), "groups", [30], marks=GROUPS),
     ],
 )
@@ -109,7 +114,9 @@ def test_cap(running: Container) -> None:
 
 def test_process_file(running: Container) -> None:
     """--process takes a whole process of its own."""
-    path = running.process_file(args=["/probe", "facts"], env=["ONLY=this"], cwd="/tmp", user={"uid": 3, "gid": 4, "umask": 0o077})
+    path = running.process_file(
+        args=["/probe", "facts"], env=["ONLY=this"], cwd="/tmp", user={"uid": 3, "gid": 4, "umask": 0o077}
+    )
     facts = running.call("exec", "--process", path, running.id).json()
     assert [entry for entry in facts["env"] if not entry.startswith("HOME=")] == ["ONLY=this"]
     assert (facts["cwd"], facts["uid"][0], facts["gid"][0]) == ("/tmp", 3, 4)

@@ -61,7 +61,14 @@ def test_state_on_stdin(container: Container, hooks: HookRecorder) -> None:
     assert {state["id"] for state in states.values()} == {container.id}
     assert {state["bundle"] for state in states.values()} == {str(container.bundle.path)}
     assert all(state["annotations"] == {"org.example": "yes"} for state in states.values())
-    assert [states[kind]["status"] for kind in KINDS] == ["creating", "creating", "creating", "created", "running", "stopped"]
+    assert [states[kind]["status"] for kind in KINDS] == [
+        "creating",
+        "creating",
+        "creating",
+        "created",
+        "running",
+        "stopped",
+    ]
     init = container.pid
     assert [states[kind].get("pid", 0) for kind in KINDS] == [init, init, init, 1, init, 0]
 

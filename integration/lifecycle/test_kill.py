@@ -15,7 +15,17 @@ CRUN_NUMBER = differs("crun", reason="crun reads a number as strtol does and ign
 
 @pytest.mark.parametrize(
     ("word", "number"),
-    [("TERM", 15), ("SIGTERM", 15), ("15", 15), ("USR1", 10), ("SIGUSR1", 10), ("10", 10), ("SIGHUP", 1), ("1", 1), ("INT", 2)],
+    [
+        ("TERM", 15),
+        ("SIGTERM", 15),
+        ("15", 15),
+        ("USR1", 10),
+        ("SIGUSR1", 10),
+        ("10", 10),
+        ("SIGHUP", 1),
+        ("1", 1),
+        ("INT", 2),
+    ],
 )
 def test_signal_names(container: Container, word: str, number: int) -> None:
     """Names with and without SIG, and numbers, all reach init."""
@@ -42,7 +52,9 @@ def test_default_is_term(container: Container) -> None:
     assert container.exit_code() == 0
 
 
-@pytest.mark.parametrize("word", ["NOSUCH", "SIGNOSUCH", "99999", "-9x", *(pytest.param(word, marks=CRUN_NUMBER) for word in ("0x9", "9 9"))])
+@pytest.mark.parametrize(
+    "word", ["NOSUCH", "SIGNOSUCH", "99999", "-9x", *(pytest.param(word, marks=CRUN_NUMBER) for word in ("0x9", "9 9"))]
+)
 def test_unknown_signal(container: Container, word: str) -> None:
     """A word that names no signal is refused and nothing is sent."""
     container.waiting()
@@ -67,7 +79,9 @@ def test_stopped_container(container: Container) -> None:
     container.create()
     container.start()
     container.exit_code()
-    result = container.kill("KILL").refused("container not running|process already finished|not running|No such process")
+    result = container.kill("KILL").refused(
+        "container not running|process already finished|not running|No such process"
+    )
     assert result.out == ""
 
 

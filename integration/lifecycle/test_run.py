@@ -90,7 +90,9 @@ def test_keep(container: Container) -> None:
     container.delete().ok()
 
 
-@pytest.mark.parametrize("flag", ["-d", "--detach", *(pytest.param(flag, marks=GETOPT) for flag in ("-detach", "--detach=true"))])
+@pytest.mark.parametrize(
+    "flag", ["-d", "--detach", *(pytest.param(flag, marks=GETOPT) for flag in ("-detach", "--detach=true"))]
+)
 def test_detached(container: Container, flag: str) -> None:
     """run -d returns when the process runs, in every spelling of the flag."""
     container.bundle.probe("wait")
@@ -119,7 +121,9 @@ def test_foreground_waits_for_init_only(container: Container) -> None:
     container.assert_gone()
 
 
-@differs("runc<1.2", "crun", reason="these leave processes of a shared pid namespace alive when init exits", strict=False)
+@differs(
+    "runc<1.2", "crun", reason="these leave processes of a shared pid namespace alive when init exits", strict=False
+)
 def test_shared_pid_namespace_children_die(container: Container) -> None:
     """Without a pid namespace of its own the container's other processes are ended with its init."""
     container.bundle.without_namespace("pid").shell("sleep 1000 >/dev/null 2>&1 & exit 5")

@@ -27,7 +27,15 @@ def stepped(container: Container, mode: str, call: int, verb: str) -> tuple[int,
     argv = [str(probe.built("stepper")), mode, str(call), *container.runtime.argv(*words)]
     log = container.bundle.path / "stepper.log"
     with log.open("wb") as stream:
-        rc = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stream, env=CLEAN_ENV, timeout=60, check=False).returncode
+        rc = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stream,
+            env=CLEAN_ENV,
+            timeout=60,
+            check=False,
+        ).returncode
     return rc, log.read_text(errors="replace")
 
 
@@ -50,7 +58,13 @@ def counted(container: Container, mode: str, verb: str) -> int:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("verb", ["create", "run"])
-@differs("runc", "crun", reason="these write their state after they made the cgroup and started init", strict=False, run=False)
+@differs(
+    "runc",
+    "crun",
+    reason="these write their state after they made the cgroup and started init",
+    strict=False,
+    run=False,
+)
 def test_killed_runtime(make: Callable[[], Container], request: pytest.FixtureRequest, verb: str) -> None:
     """The runtime's own process is killed at the entry of each state-changing call."""
     first = make()
@@ -86,9 +100,13 @@ def test_killed_helper(make: Callable[[], Container], request: pytest.FixtureReq
         if rc != STRUCK:
             continue
         ended = re.search(r"ended (\d+)", text)
-        remains = leftovers(container.id, container.runtime.root, container.bundle.path, container.bundle.linux["cgroupsPath"])
+        remains = leftovers(
+            container.id, container.runtime.root, container.bundle.path, container.bundle.linux["cgroupsPath"]
+        )
         if ended and ended[1] != "0" and remains:
-            failures.append(f"step {step} of {total} ({text.strip().splitlines()[0]}): create failed but left {remains}")
+            failures.append(
+                f"step {step} of {total} ({text.strip().splitlines()[0]}): create failed but left {remains}"
+            )
         forced = container.delete("--force")
         if forced.rc != 0:
             failures.append(f"step {step}: {forced!r}")
@@ -98,8 +116,6 @@ def test_killed_helper(make: Callable[[], Container], request: pytest.FixtureReq
 
 def scrub(container: Container) -> None:
     """Start the next step from a clean machine."""
-
-
     remove_remnants(container.id, container.runtime.root, container.bundle.path, container.cgroup)
 
 

@@ -26,9 +26,13 @@ def victim(work: Path) -> Iterator[Path]:
     (directory / "inner").mkdir(parents=True)
     (directory / "inner/file").write_text("host\n")
     (directory / "null").write_text("host null\n")
-    before = sorted((str(path), path.lstat().st_ino, path.lstat().st_mode, path.lstat().st_uid) for path in directory.rglob("*"))
+    before = sorted(
+        (str(path), path.lstat().st_ino, path.lstat().st_mode, path.lstat().st_uid) for path in directory.rglob("*")
+    )
     yield directory
-    after = sorted((str(path), path.lstat().st_ino, path.lstat().st_mode, path.lstat().st_uid) for path in directory.rglob("*"))
+    after = sorted(
+        (str(path), path.lstat().st_ino, path.lstat().st_mode, path.lstat().st_uid) for path in directory.rglob("*")
+    )
     shutil.rmtree(directory)
     assert after == before, "the race made or changed files of the host"
 
@@ -41,7 +45,9 @@ class Swapper:
         (real / "inner").mkdir(parents=True, exist_ok=True)
         (real / "inner/file").write_text("container\n")
         link.symlink_to(target)
-        self.process = subprocess.Popen([str(probe.built("probe")), "swap", str(real), str(link)], stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            [str(probe.built("probe")), "swap", str(real), str(link)], stdout=subprocess.PIPE
+        )
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"swapping\n"
 
@@ -98,7 +104,9 @@ def volume_in_volume(container: Container) -> None:
 
 
 @pytest.mark.parametrize(
-    "attack", [tmpfs, bind, bind_file, missing_target, devices, working_directory, masks, volume_in_volume], ids=lambda attack: attack.__name__
+    "attack",
+    [tmpfs, bind, bind_file, missing_target, devices, working_directory, masks, volume_in_volume],
+    ids=lambda attack: attack.__name__,
 )
 @pytest.mark.parametrize("link", ["absolute", "dots"])
 def test_swap(make: Callable[[], Container], victim: Path, attack: Callable[[Container], None], link: str) -> None:
@@ -109,7 +117,9 @@ def test_swap(make: Callable[[], Container], victim: Path, attack: Callable[[Con
     script = f"cat /proc/self/mountinfo > {seen}; cat {victim}/inner/file >> {seen}.host"
     container.bundle.hook("createContainer", "/bin/sh", "-c", script)
     container.bundle.shell("cat /swap/inner/file 2>/dev/null")
-    swapper = Swapper(container.bundle.rootfs, "swap", str(victim) if link == "absolute" else "../" * 12 + str(victim).lstrip("/"))
+    swapper = Swapper(
+        container.bundle.rootfs, "swap", str(victim) if link == "absolute" else "../" * 12 + str(victim).lstrip("/")
+    )
     try:
         for _ in range(ROUNDS):
             result = container.run()
