@@ -57,8 +57,11 @@ int op_set_ids(struct run *run, const struct plan_op *op)
 	if (ret >= 0 && !(op->flags & OPF_KEEP_GROUPS)) {
 		ret = SYS(setgroups, op->blob_len / 4, op->blob_len ? plan_blob(run, op) : NULL);
 		if (ret == -EPERM && op->flags & OPF_TOLERATE) { /* denied in this user namespace: no group is won */
-			if (op->blob_len)
+			if (op->blob_len) {
+				text_add(start_reason(run), "additional groups are left out: setgroups is denied in this user namespace");
+				run->detail = DETAIL_REASON;
 				warn_from_op(run, op, EPERM);
+			}
 			ret = 0;
 		}
 	}
