@@ -76,5 +76,5 @@ def test_errno_words_are_the_c_librarys_in_lower_case(number: int) -> None:
 
 def test_unknown_errno_values_do_not_run_off_the_table() -> None:
     """Whatever a kernel may invent."""
-    for number in (0, 41, 58, 134, 4095, 2**31 - 1):
+    for number in (0, 41, 58, 200, 4095, 2**31 - 1):
         assert ffi.string(lib.errno_text(number)).decode() == "unknown error"
