@@ -16,6 +16,8 @@ from runtime.plan.paths import below, clean, under
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from oci_schemas._types import Mount
     from runtime.plan.launch_plan import Op
 
@@ -72,13 +74,13 @@ def plan_mounts(draft: Draft) -> None:
         if not _check(draft, entry):
             continue
         if entry.options.remount:
-            _remount(draft, entry)
+            _remount(draft, entry, mount)
         elif entry.options.bind:
             _bind(draft, entry, mount)
         elif entry.fstype in ("cgroup", "cgroup2"):
             _cgroup(draft, entry, mount)
         else:
-            _file_system(draft, entry)
+            _file_system(draft, entry, mount, entry.fstype)
 
 
 def _check(draft: Draft, entry: Entry) -> bool:
@@ -98,8 +100,6 @@ def _check(draft: Draft, entry: Entry) -> bool:
         if not entry.fstype or entry.fstype == "none":
             draft.refuse(f"{entry.pointer}/type", "a type is needed unless the mount is a bind mount")
             return False
-        if options.idmap:
-            draft.block(NotBuilt(f"{options.idmap} on anything but a bind mount"))
     elif options.bind:
         for word in (*options.superblock, *options.data):
             draft.warn(f'{entry.what}: option "{word}" has no effect on a bind mount')
@@ -172,9 +172,31 @@ def _propagate(what: str, tree: int, flags: int) -> "Op":
     return op("SET_ATTR", what, recursive, tree=tree, set=0, clear=0, propagation=flags & ~MS_REC)
 
 
-def _file_system(draft: Draft, entry: Entry, fstype: str = "") -> None:
+def _file_system(draft: Draft, entry: Entry, mount: "Mount", fstype: str) -> None:
+    options, what = entry.options, entry.what
+    attributes, data = _attributes_and_data(draft, entry, fstype)
+    places: dict[str, Any] = {"attr": attributes, "fstype": fstype, "source": entry.source or fstype}
+    userns = _idmap_slot(draft, entry, mount)
+    if userns is None:
+        flags = "DIRECTORY COPY_UP" if options.copy_up else "DIRECTORY"
+        # a tmpfs looks like the directory that it covers unless an option says otherwise
+        places["target_mode"] = 1 if fstype == "tmpfs" and not any(word[:5] == "mode=" for word in data) else 0
+        places["propagation"] = options.propagation[-1] & ~MS_REC if options.propagation else 0
+        draft.setup.append(op("MOUNT_FS", what, flags, blob=data, root=ROOTFS, target=entry.destination, **places))
+        return
+    # idmapped while it is detached: once it is attached the kernel refuses
+    if options.copy_up:
+        draft.block(NotBuilt("tmpcopyup on an idmapped mount"))
+    tree = draft.slot()
+    draft.setup.append(op("MOUNT_FS", what, blob=data, tree=tree, **places))
+    draft.setup.append(op("SET_ATTR", what, tree=tree, userns=userns, set=0, clear=0))
+    draft.setup += [_propagate(what, tree, flags) for flags in options.propagation]
+    draft.setup.append(op("MOUNT_TREE", what, "DIRECTORY", root=ROOTFS, tree=tree, target=entry.destination))
+
+
+def _attributes_and_data(draft: Draft, entry: Entry, fstype: str) -> tuple[int, tuple[str, ...]]:
+    """What a new file system is mounted with: attribute bits, and options for fsconfig(2)."""
     options = entry.options
-    fstype = fstype or entry.fstype
     # nothing is mounted below a new mount yet: what the recursive words ask for is the same as the plain ones
     attributes = options.set & ~options.recursive_clear | options.recursive_set
     data = options.data_for(fstype)
@@ -187,22 +209,7 @@ def _file_system(draft: Draft, entry: Entry, fstype: str = "") -> None:
     label = draft.linux.get("mountLabel")
     if label and "selinux" in draft.facts.lsms and fstype not in _UNLABELLED:
         data = (*data, f"context={label}")
-    draft.setup.append(
-        op(
-            "MOUNT_FS",
-            entry.what,
-            "DIRECTORY COPY_UP" if options.copy_up else "DIRECTORY",
-            root=ROOTFS,
-            attr=attributes,
-            # a tmpfs looks like the directory that it covers unless an option says otherwise
-            target_mode=1 if fstype == "tmpfs" and not any(word[:5] == "mode=" for word in data) else 0,
-            propagation=options.propagation[-1] & ~MS_REC if options.propagation else 0,
-            fstype=fstype,
-            target=entry.destination,
-            source=entry.source or fstype,
-            blob=data,
-        )
-    )
+    return attributes, data
 
 
 def _cgroup(draft: Draft, entry: Entry, mount: "Mount") -> None:
@@ -211,13 +218,13 @@ def _cgroup(draft: Draft, entry: Entry, mount: "Mount") -> None:
     if place is None:
         draft.block(FeatureMissing(f"{entry.what}: cgroup v2 is not mounted on this host"))
     elif draft.has("cgroup") or not draft.has("user"):
-        _file_system(draft, entry, "cgroup2")
+        _file_system(draft, entry, mount, "cgroup2")
     else:
         entry.source = place
         _bind(draft, entry, mount)
 
 
-def _remount(draft: Draft, entry: Entry) -> None:
+def _remount(draft: Draft, entry: Entry, mount: "Mount") -> None:
     """Change a mount that the rootfs has already; with `bind` only the mount's own flags, else the superblock's too."""
     options = entry.options
     data: tuple[str, ...] = ()
@@ -226,8 +233,8 @@ def _remount(draft: Draft, entry: Entry) -> None:
         for bit, word in ((options.set, "ro"), (options.clear, "rw")):
             if bit & MOUNT_ATTR_RDONLY:
                 data = (word, *data)
-    if options.idmap:
-        draft.refuse(f"{entry.pointer}/options", f"{options.idmap} is not possible on a remount")
+    if options.idmap or mount.get("uidMappings"):
+        draft.refuse(f"{entry.pointer}/options", "id mappings are not possible on a remount")
     draft.setup.append(
         op(
             "REMOUNT",

@@ -15,6 +15,7 @@ from runtime.abi.mounts import (
 from runtime.plan._shapes import SLOTS
 from runtime.plan.devices import open_null
 from runtime.plan.draft import PROC, ROOTFS, Draft
+from runtime.plan.labels import needs_labels
 from runtime.plan.launch_plan import Op, op
 from runtime.plan.mounts import root_propagation
 from runtime.plan.paths import clean, under
@@ -33,7 +34,8 @@ def plan_rootfs(draft: Draft) -> None:
     draft.setup.append(op("PROPAGATION", "error preparing rootfs", flags=flags, path="/"))
     above = MS_SLAVE if flags & MS_SLAVE and draft.linux.get("rootfsPropagation") else MS_PRIVATE
     draft.setup.append(op("ROOTFS", f'error preparing rootfs "{path}"', root=ROOTFS, propagation=above, path=path))
-    draft.setup.append(op("PRIVATE_PROC", "error opening a private procfs", proc=PROC))
+    if draft.options.mode == "CREATE" or draft.linux.get("sysctl") or needs_labels(draft):
+        draft.setup.append(op("PRIVATE_PROC", "error opening a private procfs", proc=PROC))
 
 
 def plan_masks(draft: Draft) -> None:

@@ -132,8 +132,26 @@ def test_idmapped_mounts() -> None:
     assert one(plan(made), "USERNS_FD").places["uid_map"] == "0 100000 65536\n"
     with pytest.raises(ConfigError, match="needs uidMappings and gidMappings"):
         plan(mounted({**_BIND, "options": ["bind", "idmap"]}))
-    with pytest.raises(NotBuilt, match="idmap on anything but a bind mount"):
-        plan(mounted({"destination": "/t", "type": "tmpfs", "options": ["idmap"]}))
+
+
+def test_an_idmapped_new_file_system() -> None:
+    """Mapped while it is detached, then attached; maps alone ask for it too."""
+    own = [{"containerID": 0, "hostID": 7, "size": 9}]
+    entry = {
+        "destination": "/t",
+        "type": "tmpfs",
+        "options": ["shared", "size=1m"],
+        "uidMappings": own,
+        "gidMappings": own,
+    }
+    found = plan(mounted(entry))
+    steps = [op for op in found.stages["SETUP"] if op.what.startswith("error mounting")]
+    assert [op.name for op in steps] == ["MOUNT_FS", "SET_ATTR", "SET_ATTR", "MOUNT_TREE"]
+    assert "target" not in steps[0].places
+    assert steps[1].places["userns"] == one(found, "USERNS_FD").places["ns"]
+    assert steps[2].places["propagation"] == abi.MS_SHARED
+    with pytest.raises(NotBuilt, match="tmpcopyup on an idmapped mount"):
+        plan(mounted({**entry, "options": ["tmpcopyup"]}))
 
 
 def test_a_cgroup_mount_is_the_unified_hierarchy() -> None:
@@ -177,7 +195,7 @@ def test_remounts() -> None:
         (
             {"destination": "/x", "options": ["remount", "bind", "ridmap"]},
             "/mounts/0/options",
-            "not possible on a remount",
+            "are not possible on a remount",
         ),
     ],
 )
