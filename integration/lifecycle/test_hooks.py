@@ -137,12 +137,14 @@ def test_failure_of_start_container(container: Container, hooks: HookRecorder) -
 
 @differs("runc", "crun", reason="runc runs poststart hooks within create; crun ignores their failure", strict=False)
 def test_failure_of_poststart(container: Container, hooks: HookRecorder) -> None:
-    """A poststart hook that fails fails start and stops the container (specification 1.3)."""
+    """A poststart hook that fails fails start; the container is stopped and destroyed (specification 1.3, steps 9, 12, 13)."""
     hooks.add("poststart", "bad", then="exit 3")
+    hooks.add("poststop")
     container.bundle.probe("wait")
     container.create()
     assert container.start(check=False).rc == 1
-    container.wait_for("stopped")
+    assert hooks.order() == ["bad", "poststop"]
+    container.call("state", container.id).refused("container does not exist")
 
 
 @pytest.mark.parametrize("kind", ["prestart", "createRuntime", "createContainer"])
