@@ -57,6 +57,7 @@ struct run {
 	bool init_reaped, state_made, cgroup_made, listener_sent;
 	/* init half */
 	const char *executable;
+	bool attached[PLAN_SLOT_COUNT]; /* trees that were mounted themselves, not a clone of them */
 	int fifo; /* our end of exec.fifo once start has come */
 	char home[256];
 	/* what the failing op wants said */
@@ -175,7 +176,7 @@ int write_proc_file(int pid, const char *name, const char *value); /* the host's
 int procfs_read_self(int proc, const char *name, char *buffer, size_t size);
 
 /* ---- mounting */
-int attach_copy(int tree, int target); /* move_mount of a clone */
+int attach_copy(struct run *run, uint8_t slot, int target); /* move_mount of a tree that is mounted in several places */
 int mount_refused(struct run *run, int fs, int error); /* the error with the words of a file system context */
 long set_option(int fs, const char *option); /* fsconfig of "key=value" or "flag" */
 int tree_attach(int tree, int target); /* move_mount by descriptors */

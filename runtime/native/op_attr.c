@@ -78,5 +78,5 @@ int op_mask_path(struct run *run, const struct plan_op *op)
 	if (ret < 0)
 		return (int)ret;
 	bool directory = (found.st_mode & S_IFMT) == S_IFDIR;
-	return attach_copy(run->slot[directory ? op->MASK_PATH_empty : op->MASK_PATH_null], target);
+	return attach_copy(run, directory ? op->MASK_PATH_empty : op->MASK_PATH_null, target);
 }

@@ -16,25 +16,18 @@ int mount_propagation(int fd, uint64_t flags)
 	return (int)SYS(mount_setattr, fd, "", AT_EMPTY_PATH | (flags & MS_REC ? AT_RECURSIVE : 0), &attr, sizeof(attr));
 }
 
-/* A clone to mount a second time.  Kernels before 6.15 clone no detached trees: there the tree itself is mounted the first time, and
- * being attached it can be cloned from then on.  *borrowed: the descriptor is the slot's own. */
-static int tree_clone(int tree, bool *borrowed)
+/* A tree that is mounted in several places: itself first, then clones of it.  Kernels before 6.15 clone only attached trees, and every
+ * kernel takes long (a grace period) to drop a detached one that was not mounted. */
+int attach_copy(struct run *run, uint8_t slot, int target)
 {
-	int copy = (int)SYS(open_tree, tree, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	*borrowed = copy == -EINVAL;
-	return *borrowed ? tree : copy;
-}
-
-int attach_copy(int tree, int target)
-{
-	bool borrowed;
-	int copy = tree_clone(tree, &borrowed);
-	if (copy < 0)
-		return copy;
-	int ret = tree_attach(copy, target);
-	if (!borrowed)
-		(void)SYS(close, copy);
-	return ret;
+	int tree = run->slot[slot];
+	if (!run->attached[slot]) {
+		int ret = tree_attach(tree, target);
+		run->attached[slot] = ret >= 0;
+		return ret;
+	}
+	SCOPED_FD(copy) = (int)SYS(open_tree, tree, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return copy < 0 ? copy : tree_attach(copy, target);
 }
 
 static bool is_directory(int fd)
@@ -199,5 +192,5 @@ int op_mount_copy(struct run *run, const struct plan_op *op)
 	if (target < 0)
 		return target;
 	return is_procfs(target) ? refuse_target(run, "cannot be mounted because it is inside /proc")
-				 : attach_copy(run->slot[op->MOUNT_COPY_tree], target);
+				 : attach_copy(run, op->MOUNT_COPY_tree, target);
 }

@@ -119,7 +119,7 @@ def _setup(draft: Draft, options: "CreateOptions") -> None:
     # the cgroup's cpuset decides, not the mask of whoever started us (taskset before an engine's runtime)
     draft.setup.append(op("AFFINITY", "unable to reset the CPU affinity", "TOLERATE"))
     joins, draft.setup = draft.setup, []
-    rootfs.plan_rootfs(draft)
+    rootfs.plan_rootfs(draft, options.mode == "CREATE")
     mounts.plan_mounts(draft)
     draft.setup += notify
     devices.plan_devices(draft)

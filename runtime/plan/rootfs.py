@@ -28,13 +28,14 @@ def root_path(draft: Draft) -> str:
     return clean(under(draft.options.bundle, draft.config["root"]["path"]))
 
 
-def plan_rootfs(draft: Draft) -> None:
-    """SETUP: cut the mounts off from the host's as the config says, and bind the rootfs onto itself."""
+def plan_rootfs(draft: Draft, waits: bool) -> None:
+    """SETUP: cut the mounts off from the host's as the config says, and bind the rootfs onto itself; a procfs of init's own where
+    it waits for start, or writes sysctls or labels."""
     path, flags = root_path(draft), root_propagation(draft)
     draft.setup.append(op("PROPAGATION", "error preparing rootfs", flags=flags, path="/"))
     above = MS_SLAVE if flags & MS_SLAVE and draft.linux.get("rootfsPropagation") else MS_PRIVATE
     draft.setup.append(op("ROOTFS", f'error preparing rootfs "{path}"', root=ROOTFS, propagation=above, path=path))
-    if draft.options.mode == "CREATE" or draft.linux.get("sysctl") or needs_labels(draft):
+    if waits or draft.linux.get("sysctl") or needs_labels(draft):
         draft.setup.append(op("PRIVATE_PROC", "error opening a private procfs", proc=PROC))
 
 
