@@ -97,8 +97,9 @@ def single_rules(draw: st.DrawFn) -> dict[str, Any]:
         for condition in entry["args"]:
             condition["value"] |= condition["op"] == "SCMP_CMP_MASKED_EQ"
         section["syscalls"].append(entry)
-    # without a plain rule, libseccomp 2.5.4 forgets to load the number before it tests for a multiplexer
-    section["syscalls"].append({"names": ["getpid", "close", "exit_group"], "action": "SCMP_ACT_LOG"})
+    # without an unconditional rule, libseccomp 2.5.4 sometimes forgets to load the number before it tests for one
+    plain = {"names": ["getpid", "close", "exit_group"], "action": "SCMP_ACT_ERRNO", "errnoRet": 99}
+    section["syscalls"].append(plain)
     return section
 
 
