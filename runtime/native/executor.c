@@ -110,9 +110,20 @@ static int talk(struct run *run)
 		}
 		if (ret < 0)
 			return ret;
+		if (released)
+			report_debug("init was released");
 		if (released && run->plan.header->mode == MODE_CREATE)
 			return 1;
 	}
+}
+
+static void say_pid(const struct run *run)
+{
+	char buffer[64];
+	struct text line = text_in(buffer, sizeof(buffer));
+	text_add(&line, "init is process ");
+	text_add_number(&line, run->init_pid);
+	report_debug(line.data);
 }
 
 /* Everything up to the running (or, for create, waiting) process. 1, or negative as in talk(). */
@@ -124,6 +135,7 @@ static int launch(struct run *run)
 	ret = start_init(run);
 	if (ret < 0)
 		return ret;
+	say_pid(run);
 	if (run->kept_fds) /* the container's: whoever waits for their end must not wait for us */
 		(void)SYS(close_range, 3, 2 + run->kept_fds, 0);
 	ret = parent_stage(run, STAGE_PARENT);

@@ -19,7 +19,7 @@ int op_cgroup_create(struct run *run, const struct plan_op *op)
 		return fd;
 	run->slot[op->CGROUP_CREATE_dir] = fd;
 	if (run->cgroup_made)
-		return 0;
+		return (int)SYS(fchmod, fd, op->CGROUP_CREATE_mode);
 	int frozen = cgroup_is_frozen(fd);
 	if (frozen < 0 && frozen != -ENOENT) /* the root cgroup has no cgroup.freeze */
 		return frozen;
