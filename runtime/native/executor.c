@@ -22,7 +22,8 @@ static bool is_foreground(const struct run *run)
 
 static int op_failed(struct run *run, const struct plan_op *op, int ret)
 {
-	struct frame frame = {.kind = FRAME_ERROR, .stage = run->stage, .op = (uint32_t)(op - run->plan.ops), .error = -ret, .detail = run->detail};
+	struct frame frame = {
+		.kind = FRAME_ERROR, .stage = run->stage, .op = (uint32_t)(op - run->plan.ops), .error = -ret, .detail = run->detail};
 	struct text text = text_in(frame.text, sizeof(frame.text));
 	if (run->detail != DETAIL_ERRNO)
 		text_add(&text, run->reason.data);

@@ -48,7 +48,7 @@ struct run {
 	uint32_t stage;
 	int sync; /* this half's end of the socket pair */
 	int slot[PLAN_SLOT_COUNT];
-	uint32_t kept_fds; /* 3..3+kept_fds-1 belong to the container */
+	uint32_t kept_fds;     /* 3..3+kept_fds-1 belong to the container */
 	bool in_init, through; /* through: cloned by an intermediate */
 	/* parent half */
 	int init_pid, init_pidfd, listener, parked_pipe, notify;
@@ -58,7 +58,7 @@ struct run {
 	/* init half */
 	const char *executable;
 	bool attached[PLAN_SLOT_COUNT]; /* trees that were mounted themselves, not a clone of them */
-	int fifo; /* our end of exec.fifo once start has come */
+	int fifo;                       /* our end of exec.fifo once start has come */
 	char home[256];
 	/* what the failing op wants said */
 	enum detail detail;
@@ -114,19 +114,19 @@ const struct plan_op *plan_find(const struct run *run, uint32_t stage, uint32_t 
 /* ---- dispatch.c: apply the ops of a stage. 0, or -errno with *failed at the op. */
 int run_stage(struct run *run, uint32_t stage, const struct plan_op **failed);
 int fail_with(struct run *run, enum detail detail, int error); /* remembers the detail, returns -error */
-struct text *start_reason(struct run *run);                      /* an empty text for the reason */
+struct text *start_reason(struct run *run);                    /* an empty text for the reason */
 
 /* ---- sync.c */
 int sync_pair(int ends[2]);
-int sync_send(struct run *run, const struct frame *frame, int fd); /* fd -1: none; 0 or -errno */
-int sync_receive(struct run *run, struct frame *frame, int *fd, int *pid); /* 1, 0 at the end, -errno; fd, pid may be NULL */
-int send_fd(int socket, const char *name, int fd); /* name as payload, fd by SCM_RIGHTS */
+int sync_send(struct run *run, const struct frame *frame, int fd);                  /* fd -1: none; 0 or -errno */
+int sync_receive(struct run *run, struct frame *frame, int *fd, int *pid);          /* 1, 0 at the end, -errno; fd, pid may be NULL */
+int send_fd(int socket, const char *name, int fd);                                  /* name as payload, fd by SCM_RIGHTS */
 int send_parts_with_fd(int socket, const char *const *texts, size_t count, int fd); /* at most 8 texts, one after the other */
-int connect_unix(const char *path); /* fd of a stream socket or -errno */
+int connect_unix(const char *path);                                                 /* fd of a stream socket or -errno */
 
 /* ---- clone.c */
-bool setns_is_deferred(const struct run *run); /* a SETNS of stage HOST that the intermediate does */
-int start_init(struct run *run); /* 0 in the parent; never returns in init */
+bool setns_is_deferred(const struct run *run);         /* a SETNS of stage HOST that the intermediate does */
+int start_init(struct run *run);                       /* 0 in the parent; never returns in init */
 int run_program(char *const *argv, char *const *envp); /* fork, exec, wait: exit status word or -errno */
 
 /* ---- init.c */
@@ -148,12 +148,12 @@ int failure_code(const struct run *run);
 const char *cause_of_death(const struct run *run);
 
 /* ---- wait.c, console.c */
-int signals_open(void); /* blocks every signal: a signalfd */
+int signals_open(void);                            /* blocks every signal: a signalfd */
 int wait_foreground(struct run *run, int signals); /* exit code of the process */
 struct tty_proxy {
-	int master;        /* -1: no terminal to copy */
-	bool raw, input;   /* raw: the caller's terminal has to be restored; input: stdin has not ended */
-	uint32_t saved[16]; /* its struct termios */
+	int master;           /* -1: no terminal to copy */
+	bool raw, input;      /* raw: the caller's terminal has to be restored; input: stdin has not ended */
+	uint32_t saved[16];   /* its struct termios */
 	size_t pending, done; /* input that the pty has not taken yet */
 	char buffer[1024];
 };
@@ -161,13 +161,13 @@ void tty_open(struct tty_proxy *tty, int master);
 void tty_resize(const struct tty_proxy *tty);
 void tty_input(struct tty_proxy *tty);
 bool tty_output(struct tty_proxy *tty); /* false: the pty has no other side any more */
-void tty_close(struct tty_proxy *tty); /* copies what is left, restores the caller's terminal */
+void tty_close(struct tty_proxy *tty);  /* copies what is left, restores the caller's terminal */
 
 /* ---- in_root.c: paths below a root descriptor, which the container may have filled with symlinks */
 int in_root_open(int root, const char *path, uint64_t flags, uint64_t resolve); /* O_PATH|O_CLOEXEC are added when flags is 0 */
-int in_root_make_dirs(int root, const char *path, uint32_t mode); /* mkdir -p; O_PATH fd of the last */
-int in_root_parent(int root, const char *path, const char **name); /* O_PATH fd of the parent, made when missing */
-int in_root_target(int root, const char *path, bool directory); /* O_PATH fd, made when missing */
+int in_root_make_dirs(int root, const char *path, uint32_t mode);               /* mkdir -p; O_PATH fd of the last */
+int in_root_parent(int root, const char *path, const char **name);              /* O_PATH fd of the parent, made when missing */
+int in_root_target(int root, const char *path, bool directory);                 /* O_PATH fd, made when missing */
 
 /* ---- procfs.c */
 bool is_procfs(int fd);
@@ -177,20 +177,20 @@ int procfs_read_self(int proc, const char *name, char *buffer, size_t size);
 
 /* ---- mounting */
 int attach_copy(struct run *run, uint8_t slot, int target); /* move_mount of a tree that is mounted in several places */
-int mount_refused(struct run *run, int fs, int error); /* the error with the words of a file system context */
-long set_option(int fs, const char *option); /* fsconfig of "key=value" or "flag" */
-int tree_attach(int tree, int target); /* move_mount by descriptors */
-int mount_propagation(int fd, uint64_t flags); /* MS_SHARED | MS_REC ... on the mount of fd */
+int mount_refused(struct run *run, int fs, int error);      /* the error with the words of a file system context */
+long set_option(int fs, const char *option);                /* fsconfig of "key=value" or "flag" */
+int tree_attach(int tree, int target);                      /* move_mount by descriptors */
+int mount_propagation(int fd, uint64_t flags);              /* MS_SHARED | MS_REC ... on the mount of fd */
 
 /* ---- the ops: one function each, 0 or -errno */
 #define DECLARE_OP(code, function) int function(struct run *run, const struct plan_op *op);
 OP_LIST(DECLARE_OP)
 #undef DECLARE_OP
 
-int copy_up(int from, int to); /* copy_up.c: what is in directory from into to; 0 or -errno */
-int forward_until_ready(const struct run *run); /* op_notify.c: sd_notify of a detached run; exit code */
-void forward_notification(struct run *run);     /* one message of a foreground run's container */
-int unmount_kernel_views(struct run *run); /* op_no_pivot.c */
+int copy_up(int from, int to);                   /* copy_up.c: what is in directory from into to; 0 or -errno */
+int forward_until_ready(const struct run *run);  /* op_notify.c: sd_notify of a detached run; exit code */
+void forward_notification(struct run *run);      /* one message of a foreground run's container */
+int unmount_kernel_views(struct run *run);       /* op_no_pivot.c */
 int fetch_listener(struct run *run, int number); /* op_seccomp.c, parent half */
 
 #endif

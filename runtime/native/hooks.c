@@ -8,7 +8,7 @@
 
 struct hook {
 	int pid, pidfd;
-	int output[2]; /* read ends of its stdout and stderr */
+	int output[2];  /* read ends of its stdout and stderr */
 	int exec_error; /* read end: errno of a failed execve */
 	char kept[2][OUTPUT_KEPT];
 	size_t size[2];
@@ -135,7 +135,8 @@ static bool watch_hook(struct hook *hook, uint64_t timeout_ms)
 {
 	int64_t end = timeout_ms ? now_ms() + (int64_t)timeout_ms : 0;
 	for (bool ended = false;;) {
-		struct poll_entry polled[3] = {{hook->output[0], POLLIN, 0}, {hook->output[1], POLLIN, 0}, {ended ? -1 : hook->pidfd, POLLIN, 0}};
+		struct poll_entry polled[3] = {
+			{hook->output[0], POLLIN, 0}, {hook->output[1], POLLIN, 0}, {ended ? -1 : hook->pidfd, POLLIN, 0}};
 		int64_t left = ended ? 0 : end - now_ms();
 		if (end && !ended && left <= 0)
 			return true;

@@ -14,7 +14,7 @@ int op_cgroup_create(struct run *run, const struct plan_op *op)
 {
 	const char *controllers = plan_optional(run, op->CGROUP_CREATE_controllers);
 	int fd = cgroup_create(plan_string(run, op->CGROUP_CREATE_mount), plan_string(run, op->CGROUP_CREATE_path),
-			       controllers ? controllers : "", &run->cgroup_made);
+		controllers ? controllers : "", &run->cgroup_made);
 	if (fd < 0)
 		return fd;
 	run->slot[op->CGROUP_CREATE_dir] = fd;

@@ -105,8 +105,8 @@ int op_cap_set(struct run *run, const struct plan_op *op)
 	uint64_t effective = grantable(run, op, op->CAP_SET_effective, permitted, &warned);
 	uint64_t inheritable = grantable(run, op, op->CAP_SET_inheritable, held, &warned);
 	for (uint32_t half = 0; half < 2; half++)
-		data[half] = (struct __user_cap_data_struct){(uint32_t)(effective >> 32 * half), (uint32_t)(permitted >> 32 * half),
-							      (uint32_t)(inheritable >> 32 * half)};
+		data[half] = (struct __user_cap_data_struct){
+			(uint32_t)(effective >> 32 * half), (uint32_t)(permitted >> 32 * half), (uint32_t)(inheritable >> 32 * half)};
 	ret = SYS(capset, &header, data);
 	if (ret >= 0)
 		ret = SYS(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);

@@ -47,7 +47,7 @@ static const char *without_slashes(const char *path)
 static bool may_cover_in_proc(const char *path)
 {
 	static const char *const names[] = {"cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo",
-					    "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled"};
+		"sys/kernel/ns_last_pid", "sys/crypto/fips_enabled"};
 	if (strncmp(path, "proc/", 5) != 0)
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -115,7 +115,8 @@ long set_option(int fs, const char *option)
 	text_add_bytes(&text, option, size);
 	if (text.cut)
 		return -EINVAL;
-	return option[size] ? SYS(fsconfig, fs, FSCONFIG_SET_STRING, key, option + size + 1, 0) : SYS(fsconfig, fs, FSCONFIG_SET_FLAG, key, 0, 0);
+	return option[size] ? SYS(fsconfig, fs, FSCONFIG_SET_STRING, key, option + size + 1, 0)
+			    : SYS(fsconfig, fs, FSCONFIG_SET_FLAG, key, 0, 0);
 }
 
 /* tmpfs takes over the mode of the directory that it covers, unless an option says otherwise. */

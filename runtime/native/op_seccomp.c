@@ -27,7 +27,8 @@ static int announce_listener(struct run *run)
 
 int op_seccomp(struct run *run, const struct plan_op *op)
 {
-	struct sock_fprog program = {(unsigned short)(op->blob_len / sizeof(struct sock_filter)), (struct sock_filter *)(uintptr_t)plan_blob(run, op)};
+	struct sock_fprog program = {
+		(unsigned short)(op->blob_len / sizeof(struct sock_filter)), (struct sock_filter *)(uintptr_t)plan_blob(run, op)};
 	uint64_t flags = op->SECCOMP_flags;
 	if (op->blob_len % sizeof(struct sock_filter) || op->blob_len / sizeof(struct sock_filter) > BPF_MAXINSNS)
 		return -EINVAL;
@@ -80,8 +81,13 @@ int op_send_listener(struct run *run, const struct plan_op *op)
 	if (run->listener < 0)
 		return -EBADF;
 	const char *texts[] = {
-		plan_string(run, op->SEND_LISTENER_head), pid, plan_string(run, op->SEND_LISTENER_middle), plan_string(run, header->state_head),
-		header->mode == MODE_EXEC ? "running\",\"pid\":" : "creating\",\"pid\":", pid, plan_string(run, header->state_tail),
+		plan_string(run, op->SEND_LISTENER_head),
+		pid,
+		plan_string(run, op->SEND_LISTENER_middle),
+		plan_string(run, header->state_head),
+		header->mode == MODE_EXEC ? "running\",\"pid\":" : "creating\",\"pid\":",
+		pid,
+		plan_string(run, header->state_tail),
 		plan_string(run, op->SEND_LISTENER_tail),
 	};
 	SCOPED_FD(socket) = connect_unix(plan_string(run, op->SEND_LISTENER_path));

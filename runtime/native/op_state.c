@@ -106,7 +106,7 @@ int op_save_state(struct run *run, const struct plan_op *op)
 int op_save_file(struct run *run, const struct plan_op *op)
 {
 	return write_new_file(run->slot[op->SAVE_FILE_dir], plan_string(run, op->SAVE_FILE_name), plan_blob(run, op), op->blob_len,
-			      (uint32_t)op->SAVE_FILE_mode);
+		(uint32_t)op->SAVE_FILE_mode);
 }
 
 /* The engine reads it as soon as it is there: digits only, whole or not at all. */

@@ -76,6 +76,6 @@ int op_sysctl(struct run *run, const struct plan_op *op)
 
 int op_lsm_label(struct run *run, const struct plan_op *op)
 {
-	return procfs_write(run->slot[op->LSM_LABEL_proc], "self/attr/", plan_string(run, op->LSM_LABEL_attr),
-			    plan_string(run, op->LSM_LABEL_value));
+	return procfs_write(
+		run->slot[op->LSM_LABEL_proc], "self/attr/", plan_string(run, op->LSM_LABEL_attr), plan_string(run, op->LSM_LABEL_value));
 }

@@ -10,7 +10,7 @@
 struct reader {
 	struct plan *plan;
 	const char *why;
-	uint32_t blob_end; /* blobs come in the order of the ops and do not overlap */
+	uint32_t blob_end;                            /* blobs come in the order of the ops and do not overlap */
 	uint8_t filled[2][(PLAN_SLOT_COUNT + 7) / 8]; /* slots that parent and init have */
 };
 

@@ -110,7 +110,8 @@ int init_died(struct run *run)
 /* The files that this project writes there, and no others. */
 static void remove_state(struct run *run)
 {
-	static const char *const names[] = {"state.json.tmp", "config.json", "seccomp.bpf", "exec.fifo", "hooks.plan", "notify/notify.sock"};
+	static const char *const names[] = {
+		"state.json.tmp", "config.json", "seccomp.bpf", "exec.fifo", "hooks.plan", "notify/notify.sock"};
 	int dir = run->slot[SLOT_STATE_DIR];
 	if (!run->state_made || dir < 0)
 		return;
