@@ -46,7 +46,8 @@ int front_delete(struct front *front)
 	SCOPED_FD(pidfd) = status == STATUS_STOPPED ? -ESRCH : container_pidfd(&state);
 	if (pidfd < 0 && pidfd != -ESRCH)
 		return fail_errno("unable to open a pidfd of init", pidfd);
-	bool everything = state.creating || !state.own_pid_namespace || (front->force && pidfd >= 0);
+	/* with --force also what somebody else put into the cgroup: it would keep it from being removed */
+	bool everything = state.creating || !state.own_pid_namespace || front->force;
 	int error = container_kill(&state, pidfd, everything);
 	if (error == -ETIMEDOUT)
 		return fail("container init still running");

@@ -181,3 +181,24 @@ def wait_for_flock(pid: int) -> None:
     while not any("root/web" in os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")):
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+@pytest.mark.usefixtures("real_kernel")
+def test_force_kills_what_is_left_in_the_cgroup(call: Call, containers: Containers, tmp_path: Path) -> None:
+    """Also of a container that has stopped, pid namespace or not: a process from outside would keep the cgroup busy."""
+    group = tmp_path / "cg/web"
+    group.mkdir(parents=True)
+    (group / "cgroup.kill").write_text("")
+    containers.ended("web", cgroupMount=str(tmp_path / "cg"), cgroupPath="/web")
+    # an ordinary directory is not empty with a file in it: what matters is that the file was written
+    result = subprocess.Popen(
+        [
+            "sh",
+            "-c",
+            f"until [ -s {group}/cgroup.kill ]; do sleep 0.01; done; cp {group}/cgroup.kill {tmp_path}/seen; rm {group}/*",
+        ]
+    )
+    assert call("delete", "--force", "web").returncode == 0
+    result.wait(timeout=10)
+    assert (tmp_path / "seen").read_text() == "1"
+    assert os.listdir(containers.root) == []
