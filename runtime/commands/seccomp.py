@@ -13,7 +13,7 @@ from runtime.errors import UsageError
 from runtime.launch.report import encode, reason, show
 from runtime.seccomp.arches import ARCHES, X32, Arch, find_arch, syscall_numbers
 from runtime.seccomp.disassemble import disassemble, verdict_text
-from runtime.seccomp.interpret import Call, interpret
+from runtime.seccomp.interpret import Call, ProgramError, interpret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,13 +163,17 @@ def _diff(request: Request) -> int:
     from runtime.seccomp.compare import differences
 
     a, b = request.positional(2)
-    found = differences(request.load(a).program, request.load(b).program)
+    programs = request.load(a).program, request.load(b).program
+    try:
+        found = differences(*programs)
+    except ProgramError as error:
+        raise UsageError(f"seccomp diff: {error}") from None
     shown = [_difference(one, request.native) for one in found]
     lines = [
         f"{one['arch']} {one['calls']}{one['arguments'] and ' if ' + one['arguments']}: {one['a']} -> {one['b']}"
         for one in shown
     ]
-    _say(request, lines or ["no difference on any call"], shown)
+    _say(request, list(dict.fromkeys(lines)) or ["no difference on any call"], shown)
     return 1 if found else 0
 
 
@@ -210,7 +214,7 @@ def _arch_text(audit: int, nr: int) -> str:
     arches = _arches_of(audit)
     if len(arches) > 1:  # x86_64 and x32
         arches = [arch for arch in arches if (arch.token == X32) == bool(nr & 0x40000000)]
-    return arches[0].token if arches else "other architectures" if audit == 0 else f"{audit:#x}"
+    return arches[0].token if arches else "other architectures"
 
 
 def _calls_text(one: "Difference") -> str:

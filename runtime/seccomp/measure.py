@@ -1,7 +1,7 @@
 """Figures of a program: its size, how deep its constant verdicts lie, how much of it the kernel's bitmap replaces."""
 
 from runtime.record import record
-from runtime.seccomp.arches import ARCHES, X32, Arch, find_arch, syscall_numbers
+from runtime.seccomp.arches import ARCHES, X32, Arch, syscall_numbers
 from runtime.seccomp.assemble import ALU_AND_K, JMP_JA, LD_W_ABS, RET_K
 from runtime.seccomp.filter import RET_ALLOW, Profile
 from runtime.seccomp.interpret import Instruction, holds
@@ -67,7 +67,5 @@ def unknown_names(profile: Profile) -> tuple[list[str], list[str]]:
             named.difference_update(MULTIPLEXED)
     elsewhere: set[str] = set()
     for token in ARCHES if named else ():
-        arch_of_token = find_arch(token)
-        if arch_of_token is not None:
-            elsewhere |= named & syscall_numbers(arch_of_token).keys()
+        elsewhere |= named & syscall_numbers(Arch(token, *ARCHES[token])).keys()
     return sorted(elsewhere), sorted(named - elsewhere)

@@ -2,12 +2,14 @@
 
 import json
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runtime.commands.seccomp import run
+from runtime.commands.invocation import Invocation
+from runtime.commands.seccomp import execute, run
 from runtime.errors import FilterError, UsageError
 
 SECTION: dict[str, Any] = {
@@ -130,6 +132,8 @@ def test_forms_of_a_profile(profile: str, tmp_path: Path, capfd: pytest.CaptureF
         (("stat", "PROFILE", "--colour"), "flag provided but not defined: --colour"),
         (("stat", "PROFILE", "--arch"), "flag needs an argument: --arch"),
         (("stat", "PROFILE", "--arch", "vax"), "unknown architecture 'vax'"),
+        (("compile", "PROGRAM", "-o", "x"), "is a program already"),
+        (("diff", "PROGRAM", "BITS"), "single bits"),
         (("compile", "PROFILE"), "-o FILE is required"),
         (("compile", "PROFILE", "-o", "/nowhere/file"), "open /nowhere/file: no such file or directory"),
         (("stat", "/nowhere"), "open /nowhere: no such file or directory"),
@@ -137,10 +141,68 @@ def test_forms_of_a_profile(profile: str, tmp_path: Path, capfd: pytest.CaptureF
         (("simulate", "PROFILE", "read", "x"), "'x' is not a number"),
     ],
 )
-def test_wrong_usage(profile: str, argv: tuple[str, ...], message: str) -> None:
+def test_wrong_usage(profile: str, tmp_path: Path, argv: tuple[str, ...], message: str) -> None:
     """One line that names what is wrong."""
+    files = {"PROFILE": profile, "PROGRAM": str(tmp_path / "program"), "BITS": str(tmp_path / "bits")}
+    (tmp_path / "program").write_bytes(RETURN_ALLOW)
+    (tmp_path / "bits").write_bytes(instructions((0x20, 0, 0, 0), (0x45, 0, 1, 1), (6, 0, 0, 0), (6, 0, 0, 1)))
     with pytest.raises(UsageError, match=message):
-        run([profile if word == "PROFILE" else word for word in argv])
+        run([files.get(word, word) for word in argv])
+
+
+def instructions(*fields: tuple[int, int, int, int]) -> bytes:
+    """A program in this machine's byte order."""
+    return b"".join(struct.pack("=HBBI", *one) for one in fields)
+
+
+RETURN_ALLOW = instructions((0x06, 0, 0, 0x7FFF0000))
+
+
+def test_programs_of_others(profile: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A program without a profile: figures, verdicts and differences, but no rule to blame."""
+    program = tmp_path / "program"
+    program.write_bytes(RETURN_ALLOW)
+    text = output(capfd, "simulate", str(program), "--arch", "x86_64", "read")[1]
+    assert text == "verdict       ALLOW\ninstructions  1\n"
+    assert "0 at most" in output(capfd, "stat", str(program), "--arch", "x86_64")[1]
+    code, text = output(capfd, "diff", str(program), profile, "--arch", "x86_64")
+    assert code == 1
+    assert text.count("other architectures 0-4294967295: ALLOW -> KILL_THREAD\n") == 1
+    assert "SCMP_ARCH_X86_64 write open close stat " in text
+    loads = instructions((0x20, 0, 0, 8), (0x15, 0, 1, 7), (0x06, 0, 0, 0), (0x06, 0, 0, 0x7FFF0000))
+    (tmp_path / "loads").write_bytes(loads)
+    text = output(capfd, "diff", str(program), str(tmp_path / "loads"), "--arch", "x86_64")[1]
+    assert "if instruction_pointer[0] in 0x7: ALLOW -> KILL_THREAD" in text
+
+
+def test_a_call_of_another_architecture(profile: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """One that the machine's program decides on is tried there; another one on a program of its own."""
+    for arch in ("x86", "aarch64"):
+        found = json.loads(output(capfd, "simulate", profile, "--json", "--arch", arch, "--", "read")[1])
+        assert found["arch"] == f"SCMP_ARCH_{arch.upper()}"
+        assert found["rule"] == 0
+
+
+def test_names_of_other_architectures(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Told apart from names that nobody knows."""
+    rules = [{"names": ["s390_pci_mmio_read", "read"], "action": "SCMP_ACT_ALLOW"}]
+    path = write(tmp_path / "profile.json", {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": rules})
+    assert "of other architectures, skipped: s390_pci_mmio_read\n" in output(capfd, "stat", path, "--arch", "x86_64")[1]
+
+
+def test_a_file_without_an_end(tmp_path: Path) -> None:
+    """Not read to its end."""
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(UsageError, match="too large"):
+        run(["stat", str(path)])
+
+
+def test_verb(profile: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """As the command line calls it."""
+    assert execute(Invocation("seccomp", {}, ["simulate", profile, "--arch", "x86_64", "read"])) == 0
+    assert capfd.readouterr().out.startswith("verdict       ALLOW\n")
 
 
 @pytest.mark.parametrize(

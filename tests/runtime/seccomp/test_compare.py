@@ -86,6 +86,12 @@ def test_a_bit_test_on_the_number() -> None:
         (0, (1 << 30) - 1),
         (1 << 31, (1 << 31) + (1 << 30) - 1),
     ]
+    high_byte = (tested[0], Instruction(0x54, 0, 0, 0xFF000000), Instruction(0x15, 0, 1, 0x02000000), *tested[2:])
+    assert [(one.first, one.last) for one in differences((Instruction(0x06, 0, 0, 2),), high_byte)] == [
+        (0x02000000, 0x02FFFFFF)
+    ]
+    nothing = (tested[0], Instruction(0x45, 0, 0, 0), Instruction(0x06, 0, 0, 1))
+    assert differences(constant, nothing) == []
     odd = (tested[0], Instruction(0x45, 0, 1, 1), *tested[2:])
     with pytest.raises(ProgramError, match="single bits"):
         differences(constant, odd)

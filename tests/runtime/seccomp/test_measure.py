@@ -2,7 +2,7 @@
 
 from runtime.seccomp.arches import Arch, find_arch, syscall_numbers
 from runtime.seccomp.compile import compile_profile
-from runtime.seccomp.interpret import decode
+from runtime.seccomp.interpret import Instruction, decode
 from runtime.seccomp.measure import constant_verdict, figures_of, unknown_names
 from runtime.seccomp.profile import parse_profile
 from tests.runtime.seccomp.bitmap import is_constantly_allowed
@@ -47,3 +47,21 @@ def test_unknown_names() -> None:
         ["no_such_call"],
     )
     assert unknown_names(parse_profile(section, arch_of("i686"))) == (["s390_pci_mmio_read"], ["no_such_call"])
+
+
+def test_every_operation_that_the_kernel_follows() -> None:
+    """Masks and jumps on the way, and a program that says the same to all."""
+    masked = (
+        Instruction(0x20, 0, 0, 4),
+        Instruction(0x54, 0, 0, 0xFF),
+        Instruction(0x05, 0, 0, 1),
+        Instruction(0x06, 0, 0, 7),
+        Instruction(0x15, 0, 1, 0x3E),
+        Instruction(0x06, 0, 0, 0x7FFF0000),
+        Instruction(0x06, 0, 0, 0),
+    )
+    assert constant_verdict(masked, 0, 0xC000003E) == (0x7FFF0000, 1)
+    assert constant_verdict(masked, 0, 0x40000003) == (0, 1)
+    argument = (Instruction(0x20, 0, 0, 16), Instruction(0x06, 0, 0, 0))
+    figures = figures_of(argument, arch_of("x86_64"))
+    assert (figures.constant, figures.deepest, figures.average) == (0, 0, 0.0)
