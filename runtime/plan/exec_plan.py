@@ -104,6 +104,8 @@ def _host(draft: Draft, options: "ExecOptions") -> None:
         what = f'unable to open the cgroup "{path}"'
         # a rootless container may have been made without one
         flags = "OPTIONAL" if options.rootless else ""
+        # a rootless container may have had to do without
+        flags = "OPTIONAL TOLERATE" if options.rootless and not options.cgroup else ""
         draft.host.append(op("OPEN_PATH", what, flags, fd=CGROUP, path=options.cgroup_mount + clean(path)))
     initial = _affinity(draft, "initial")
     if initial is not None:

@@ -8,7 +8,7 @@ from runtime.abi.namespaces import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLON
 from runtime.errors import ConfigError, UsageError
 from runtime.plan._shapes import SLOTS
 from runtime.plan.exec_plan import compile_exec
-from runtime.plan.layout import FLAGS
+from runtime.plan.layout import FLAGS, OP_FLAGS
 from runtime.seccomp.program import Filter
 from tests.runtime.plan.drafting import (
     FILTER,
@@ -69,6 +69,14 @@ def test_cgroup(asked: dict[str, Any], path: str) -> None:
     """The container's, or one below it and nowhere else."""
     assert one(plan_of_exec(_PROCESS, **asked), "OPEN_PATH").places["path"] == path
     assert not ops(plan_of_exec(_PROCESS, cgroup_mount=None, cgroup_path=None), "OPEN_PATH")
+
+
+def test_a_rootless_container_may_have_no_cgroup() -> None:
+    """Its process then stays in the caller's, as init did; a cgroup that was named must be there."""
+    missing = OP_FLAGS["OPTIONAL"] | OP_FLAGS["TOLERATE"]
+    assert one(plan_of_exec(_PROCESS, rootless=True), "OPEN_PATH").flags == missing
+    assert one(plan_of_exec(_PROCESS, rootless=True, cgroup="x"), "OPEN_PATH").flags == 0
+    assert one(plan_of_exec(_PROCESS), "OPEN_PATH").flags == 0
 
 
 def test_what_a_process_inherits_from_the_container() -> None:
