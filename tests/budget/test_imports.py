@@ -17,6 +17,8 @@ from oci_schemas.json_text import dumps
 from runtime.commands.spec_document import example_config
 from runtime.state.store import process_start_time
 
+# the interpreter without the virtual environment, as the bundle finds it
+BASE_PYTHON: str = getattr(sys, "_base_executable", sys.executable)
 CHECKOUT = Path(__file__).parents[2]
 
 # start-up, posix.execve replaced, one command line, then the modules that were not there at the beginning
@@ -145,7 +147,7 @@ def modules(home: Path, *argv: str) -> set[str]:
     reading, writing = os.pipe()
     program = "import os; os.dup2(int(os.sys.argv[1]), 3); os.execv(os.sys.argv[2], os.sys.argv[2:])"
     command = [
-        sys._base_executable,
+        BASE_PYTHON,
         "-I",
         "-S",
         "-c",
@@ -256,6 +258,6 @@ def test_importing_the_command_line_costs_few_modules() -> None:
     """Parsing argv needs no more than a dozen modules; the verb brings the rest."""
     code = "import sys; sys.path.append(sys.argv[1]); import runtime.cli.main; print(*(n for n in sys.modules if n[:7] == 'runtime'))"
     result = subprocess.run(
-        [sys._base_executable, "-I", "-S", "-c", code, str(CHECKOUT)], capture_output=True, text=True, check=True
+        [BASE_PYTHON, "-I", "-S", "-c", code, str(CHECKOUT)], capture_output=True, text=True, check=True
     )
     assert len(result.stdout.split()) <= 14
