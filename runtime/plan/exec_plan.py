@@ -102,9 +102,7 @@ def _host(draft: Draft, options: "ExecOptions") -> None:
     if options.cgroup_mount is not None and options.cgroup_path is not None:
         path = options.cgroup_path + (clean(options.cgroup) if options.cgroup else "")
         what = f'unable to open the cgroup "{path}"'
-        # a rootless container may have been made without one
-        flags = "OPTIONAL" if options.rootless else ""
-        # a rootless container may have had to do without
+        # a rootless container may have been made without one; a cgroup that was named must be there
         flags = "OPTIONAL TOLERATE" if options.rootless and not options.cgroup else ""
         draft.host.append(op("OPEN_PATH", what, flags, fd=CGROUP, path=options.cgroup_mount + clean(path)))
     initial = _affinity(draft, "initial")
