@@ -1,6 +1,6 @@
 """AppArmor profile and SELinux label of the process.
 
-A profile that nobody would enforce is an error; a label without SELinux is what engines pass to every host.
+A profile or label that nobody would enforce is an error: the container would have less protection than was asked for.
 Source: config.md#linux-process, CVE-2019-16884, CVE-2019-19921.
 """
 
@@ -23,10 +23,21 @@ def plan_apparmor(draft: Draft) -> None:
     draft.root.append(op("LSM_LABEL", what, proc=PROC, attr="apparmor/exec", value=f"exec {profile}"))
 
 
+def check_selinux(draft: Draft) -> None:
+    """Refuse labels where SELinux is not active, in runc's words."""
+    if "selinux" in draft.facts.lsms:
+        return
+    for given, word in ((draft.process.get("selinuxLabel"), "selinux"), (draft.linux.get("mountLabel"), "mount")):
+        if given:
+            text = f"{word} label is specified in config, but selinux is disabled or not supported"
+            draft.block(FeatureMissing(text))
+
+
 def plan_selinux(draft: Draft) -> None:
-    """FINAL: the label of the process once it is executed; nothing where SELinux is not active."""
+    """FINAL: the label of the process once it is executed."""
+    check_selinux(draft)
     label = draft.process.get("selinuxLabel")
-    if label and "selinux" in draft.facts.lsms:
+    if label:
         what = f'can\'t set process label "{label}": write `/proc/self/attr/exec`'
         draft.final.append(op("LSM_LABEL", what, proc=PROC, attr="exec", value=label))
 

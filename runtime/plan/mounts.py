@@ -207,7 +207,7 @@ def _attributes_and_data(draft: Draft, entry: Entry, fstype: str) -> tuple[int, 
         elif fstype not in _VIRTUAL:
             data = ("ro", *data)
     label = draft.linux.get("mountLabel")
-    if label and "selinux" in draft.facts.lsms and fstype not in _UNLABELLED:
+    if label and fstype not in _UNLABELLED:
         data = (*data, f"context={label}")
     return attributes, data
 
