@@ -162,6 +162,11 @@ def test_a_cgroup_mount_is_the_unified_hierarchy() -> None:
     made["mounts"] = [entry]
     bound = ops(plan(made), "OPEN_TREE", "HOST")
     assert [op.places["path"] for op in bound] == ["/sys/fs/cgroup"]
+    made["mounts"] = [{**entry, "options": ["rw"]}]
+    attributes = [op.places for op in ops(plan(made), "SET_ATTR", "HOST") if op.places["set"]]
+    assert [(places["set"], places["clear"]) for places in attributes] == [(abi.MOUNT_ATTR_RDONLY, 0)]
+    inside = ops(plan(mounted(entry), {"initial_userns": False}), "MOUNT_TREE")
+    assert inside[0].places["target"] == "/sys/fs/cgroup"
     with pytest.raises(FeatureMissing, match="cgroup v2 is not mounted"):
         plan(mounted(entry), {"cgroup_mount": None}, {"rootless": True})
 
