@@ -1,7 +1,9 @@
 """What every unit test shares: how long hypothesis looks for counter-examples."""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # The developer's profile is quick; CI looks longer.  Neither writes an example database into the checkout, and neither
@@ -11,3 +13,11 @@ settings.register_profile(
     "ci", max_examples=300, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(autouse=True)
+def working_directory() -> Iterator[None]:
+    """Bring the working directory back: create and plan, called in this process, leave it in the bundle."""
+    before = os.getcwd()
+    yield
+    os.chdir(before)
