@@ -37,12 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Enter the private namespace before any worker or container is started."""
+    """Enter a private namespace before any container is started."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    if os.geteuid() == 0 and not config.option.collectonly and "POSTERN_INTEGRATION_NAMESPACE" not in os.environ:
-        hierarchy.enter_private_namespace()
-        os.environ["POSTERN_INTEGRATION_NAMESPACE"] = "entered"
+    if os.geteuid() == 0 and not config.option.collectonly:
+        hierarchy.enter_private_namespace()  # a worker leaves the session's for one of its own: mounts are nobody else's
     hierarchy.become_subreaper()
 
 

@@ -149,7 +149,7 @@ def test_delete_removes_what_the_container_made(container: Container) -> None:
 
 @pytest.mark.skipif("hugetlb" not in controllers(), reason="no hugetlb controller in the unified hierarchy")
 @pytest.mark.parametrize("limit", [0, 2 << 20, 64 << 20])
-@differs("crun", reason="crun does not limit reservations", strict=False)
+@differs("crun", "runc<1.2", reason="these do not limit reservations", strict=False)
 def test_huge_pages(container: Container, limit: int) -> None:
     """hugepageLimits land in the plain file and in the reservation's."""
     container.bundle.linux["resources"]["hugepageLimits"] = [{"pageSize": "2MB", "limit": limit}]

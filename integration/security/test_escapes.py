@@ -29,6 +29,7 @@ CAPS_OF_AN_ATTACKER = (
     "CAP_SYS_CHROOT",
 )
 NULL = (1, 3)
+OLD_HOLE = only("postern", "crun", "runc>=1.2", reason="this runc has the hole, and the attack would reach the host")
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_entrypoint_is_proc_self_exe(container: Container, exposed: list[Path]) 
     assert exposed
 
 
-@differs("crun", reason="crun holds its cgroup directory while it joins", strict=False)
+@differs("crun", "runc<1.2", reason="these hold a directory while they join", strict=False)
 def test_descriptors_are_not_readable_while_joining(container: Container) -> None:
     """CVE-2016-9962: nothing of the host can be read in /proc/PID/fd of a process on its way into the container."""
     container.bundle.caps(*CAPS_OF_AN_ATTACKER).probe("snoop", "3")
@@ -162,25 +163,21 @@ def test_proc_is_a_link(container: Container, victim: Path, name: str, target: s
     assert victim.is_dir()
 
 
-@pytest.mark.parametrize("target", ["victim absolute", "victim relative", "/etc", "/"])
-@pytest.mark.parametrize("tmpfs", [True, False])
-def test_dev_is_a_link(container: Container, victim: Path, target: str, tmpfs: bool) -> None:
+@pytest.mark.parametrize("relative", [False, True], ids=["absolute link", "relative link"])
+@pytest.mark.parametrize("tmpfs", [True, False], ids=["tmpfs on it", "plain directory"])
+@OLD_HOLE
+def test_dev_is_a_link(container: Container, victim: Path, relative: bool, tmpfs: bool) -> None:
     """CVE-2026-41579, CVE-2026-47766: with /dev a link, no node, link or mount is made where it leads on the host."""
     (container.bundle.rootfs / "dev").rmdir()
-    where = {"victim absolute": str(victim), "victim relative": os.path.relpath(victim, container.bundle.rootfs)}.get(
-        target, target
-    )
+    where = os.path.relpath(victim, container.bundle.rootfs) if relative else str(victim)
     (container.bundle.rootfs / "dev").symlink_to(where)
     if not tmpfs:
-        container.bundle.config["mounts"] = [
-            entry for entry in container.bundle.config["mounts"] if not entry["destination"].startswith("/dev")
-        ]
-    host_etc = census(Path("/etc/alternatives"))
+        mounts = container.bundle.config["mounts"]
+        container.bundle.config["mounts"] = [entry for entry in mounts if not entry["destination"].startswith("/dev")]
+    before = census(victim)
     container.bundle.shell("true")
     container.run()
-    assert census(Path("/etc/alternatives")) == host_etc
-    assert not Path("/etc/null").exists()
-    assert not Path("/etc/ptmx").is_symlink()
+    assert census(victim) == before
 
 
 @pytest.mark.parametrize("destination", ["/out", "/out/made", "/a/../out/made", "/out/made/deep/er"])
@@ -238,6 +235,7 @@ def test_cwd_is_a_link_to_a_descriptor(container: Container) -> None:
 
 
 @pytest.mark.parametrize("fake", ["regular", "link", "directory", "device"])
+@OLD_HOLE
 @differs("crun", reason="crun's program cannot write to a device directory like this", strict=False)
 def test_masked_path_with_false_null(container: Container, victim: Path, fake: str) -> None:
     """CVE-2025-31133, CVE-2025-62161: what covers a masked file is the null device, whatever /dev/null is."""
@@ -288,6 +286,7 @@ def test_console_is_a_link(container: Container, link: str) -> None:
             assert not {"/etc/victim", "/proc/sysrq-trigger", "/dev/pts/0"} & set(points)
 
 
+@OLD_HOLE
 def test_sysctl_goes_to_the_kernel(container: Container) -> None:
     """CVE-2025-52881, CVE-2025-62596: a sysctl is written to procfs or not at all, never to a planted file."""
     container.bundle.config["mounts"] = [

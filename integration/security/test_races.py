@@ -15,6 +15,7 @@ import pytest
 
 from integration.framework import probe
 from integration.framework.container import Container
+from integration.framework.flavours import only
 
 ROUNDS = 12
 
@@ -109,6 +110,7 @@ def volume_in_volume(container: Container) -> None:
     ids=lambda attack: attack.__name__,
 )
 @pytest.mark.parametrize("link", ["absolute", "dots"])
+@only("postern", "crun", "runc>=1.2", reason="this runc loses some of the races, to the host's harm")
 def test_swap(make: Callable[[], Container], victim: Path, attack: Callable[[Container], None], link: str) -> None:
     """CVE-2021-30465, CVE-2024-45310, CVE-2025-31133: create wins every race or fails; the host never changes."""
     container = make()
