@@ -33,6 +33,21 @@ def test_links_between_documents_lead_somewhere(checkout: Path, project_files: l
     assert not dead
 
 
+def test_every_page_can_be_found(checkout: Path, project_files: list[Path]) -> None:
+    """Each page of docs/ is linked from some other document."""
+    linked = set()
+    for path in project_files:
+        if path.suffix == ".md":
+            targets = (
+                target.partition("#")[0]
+                for target in LINK.findall((checkout / path).read_text())
+                if "://" not in target
+            )
+            linked |= {(checkout / path.parent / target).resolve() for target in targets if target}
+    pages = [path for path in project_files if path.parts[0] == "docs" and path.suffix == ".md"]
+    assert [str(path) for path in pages if (checkout / path).resolve() not in linked] == []
+
+
 def test_the_changelog_keeps_its_form(checkout: Path) -> None:
     """Versions newest first, only the known sections, every entry a full sentence, Unreleased on top."""
     text = (checkout / "CHANGELOG.md").read_text()
