@@ -34,7 +34,7 @@ def test_links_between_documents_lead_somewhere(checkout: Path, project_files: l
 
 
 def test_every_page_can_be_found(checkout: Path, project_files: list[Path]) -> None:
-    """Each page of docs/ is linked from some other document."""
+    """Each page of docs/ is linked from some other document; decisions are found by their number."""
     linked = set()
     for path in project_files:
         if path.suffix == ".md":
@@ -44,7 +44,7 @@ def test_every_page_can_be_found(checkout: Path, project_files: list[Path]) -> N
                 if "://" not in target
             )
             linked |= {(checkout / path.parent / target).resolve() for target in targets if target}
-    pages = [path for path in project_files if path.parts[0] == "docs" and path.suffix == ".md"]
+    pages = [path for path in project_files if path.parent == Path("docs") and path.suffix == ".md"]
     assert [str(path) for path in pages if (checkout / path).resolve() not in linked] == []
 
 
