@@ -25,6 +25,8 @@ from tools.bundle import make  # noqa: E402
 
 NATIVE = "runtime.syscalls._native"
 BACKEND = "_cffi_backend"
+# what the planner imports beside our own modules: with nothing but its core initialised, no interpreter loads them from files
+BUILT_IN = frozenset({"_datetime", "_operator", "_struct", "fcntl", "posix", "time"})
 
 
 def interpreter() -> str:
@@ -65,10 +67,10 @@ def static_library(flag: str) -> str:
 
 
 def static_python() -> list[str] | None:
-    """What links the interpreter into a program; None where it does not come as a static library."""
+    """What links the interpreter into a program; None where no static library of it has all modules that the planner needs."""
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     library = os.path.join(sysconfig.get_config_var("LIBPL") or "", f"libpython{version}.a")
-    if not os.path.exists(library):
+    if not os.path.exists(library) or not BUILT_IN.issubset(sys.builtin_module_names):
         return None
     words = [sysconfig.get_config_var(name) or "" for name in ("LIBS", "MODLIBS", "SYSLIBS")]
     flags = dict.fromkeys(word for word in " ".join(words).split() if word.startswith("-l"))

@@ -94,8 +94,9 @@ static int initialize(int argc, char **argv)
 }
 
 /* At its start the interpreter interns the names of every module that is frozen into it; here one of them ever runs, and the rest is a
- * third of the whole start.  (Linked with --wrap; where an interpreter has other functions, they are weak and nothing is changed.) */
-int __real__Py_Deepfreeze_Init(void);
+ * third of the whole start.  (Linked with --wrap.  All of it is weak: where an interpreter has other functions nothing is changed, and
+ * CPython 3.13 neither has nor calls any of them.) */
+__attribute__((weak)) int __real__Py_Deepfreeze_Init(void);
 int __wrap__Py_Deepfreeze_Init(void);
 __attribute__((weak)) int _PyStaticCode_InternStrings(PyCodeObject *code);
 __attribute__((weak)) PyObject *_Py_get_importlib__bootstrap_toplevel(void);
