@@ -61,6 +61,20 @@ static int clone_into_cgroup(struct run *run, uint64_t flags, int *pidfd)
 	return cgroup < 0 ? pid : clone_process(flags, cgroup, pidfd);
 }
 
+/* The child is not dumpable from birth, as it inherits that: in a shared pid namespace somebody may already be looking at it.  But id maps
+ * are written from outside, and an unprivileged parent may do that only while the child is dumpable. */
+static int clone_hidden(struct run *run, uint64_t flags, int *pidfd)
+{
+	bool hidden = !(flags & CLONE_NEWUSER) || SYS(geteuid) == 0;
+	int ret = hidden ? hide_init() : 0;
+	if (ret < 0)
+		return ret;
+	int pid = clone_into_cgroup(run, flags, pidfd);
+	if (hidden && pid != 0)
+		(void)SYS(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0); /* the parent half was, and owns its /proc/self only then */
+	return pid;
+}
+
 /* Namespaces joined before init exists are joined by an intermediate: hooks stay on the host, and what the container can see of init
  * (once it is in the pid namespace) has the container's root and none of the host's directories (CVE-2016-9962). */
 static bool needs_intermediate(const struct run *run)
@@ -76,11 +90,17 @@ bool setns_is_deferred(const struct run *run)
 static int join_all(struct run *run)
 {
 	if (plan_flag(run, PLAN_JOIN_USERNS)) {
+		/* the host's groups go while we may still drop them: a user namespace may deny setgroups(2), even to its root */
+		long dropped = SYS(setgroups, 0, 0);
+		if (dropped < 0 && dropped != -EPERM)
+			return (int)dropped;
 		int fd = run->slot[SLOT_USERNS] >= 0 ? run->slot[SLOT_USERNS] : run->slot[SLOT_INIT_PIDFD];
 		int ret = (int)SYS(setns, fd, CLONE_NEWUSER);
 		if (ret < 0)
 			return ret;
 		ret = become_root();
+		if (ret >= 0)
+			ret = hide_init();
 		if (ret < 0)
 			return ret;
 	}
@@ -97,7 +117,6 @@ static int join_all(struct run *run)
 __attribute__((noreturn)) static void intermediate(struct run *run, uint64_t flags)
 {
 	run->in_init = true;
-	(void)SYS(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0); /* before anything inside can see us: CVE-2016-9962 */
 	int ret = join_all(run);
 	drop_slots(run, STAGE_SETUP);
 	if (ret >= 0)
@@ -138,7 +157,7 @@ int start_init(struct run *run)
 		return ret;
 	if (through && (ret = (int)SYS(setsockopt, ends[0], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one))) < 0)
 		return ret;
-	int pid = clone_into_cgroup(run, through ? 0 : flags, through ? NULL : &run->init_pidfd);
+	int pid = clone_hidden(run, through ? 0 : flags, through ? NULL : &run->init_pidfd);
 	run->sync = ends[pid == 0];
 	(void)SYS(close, ends[pid != 0]);
 	if (pid < 0)

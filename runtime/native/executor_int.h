@@ -58,6 +58,7 @@ struct run {
 	/* init half */
 	const char *executable;
 	bool attached[PLAN_SLOT_COUNT]; /* trees that were mounted themselves, not a clone of them */
+	bool in_cwd;                    /* the working directory is process.cwd */
 	int fifo;                       /* our end of exec.fifo once start has come */
 	char home[256];
 	/* what the failing op wants said */
@@ -136,6 +137,7 @@ void warn_from_op(struct run *run, const struct plan_op *op, int error);
 void reset_signals(void);
 void drop_slots(struct run *run, uint32_t from);
 int become_root(void);
+int hide_init(void); /* not dumpable */
 
 /* ---- undo.c */
 void report_failure(struct run *run, const struct frame *failure); /* ends init when it was an init stage's */

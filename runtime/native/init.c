@@ -30,6 +30,12 @@ int become_root(void)
 	return ret < 0 && ret != -EINVAL ? (int)ret : 0;
 }
 
+/* Nobody who sees us may look into us or at our descriptors: CVE-2016-9962. */
+int hide_init(void)
+{
+	return (int)SYS(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 static void send_or_exit(struct run *run, const struct frame *frame)
 {
 	if (sync_send(run, frame, -1) < 0)
@@ -145,8 +151,6 @@ __attribute__((noinline)) static void give_back_memory(const struct run *run)
 void init_half(struct run *run)
 {
 	run->in_init = true;
-	if (!plan_flag(run, PLAN_USERNS)) /* maps are written from outside, which a rootless parent may do only while we are dumpable */
-		(void)SYS(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
 	reset_signals();
 	run->stage = STAGE_SETUP;
 	if (run->through) {
@@ -156,7 +160,8 @@ void init_half(struct run *run)
 	if (plan_flag(run, PLAN_USERNS)) {
 		wait_for_go(run);
 		int ret = become_root();
-		(void)SYS(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+		if (ret >= 0) /* new ids may have undone it, and an unprivileged parent's child was not born so */
+			ret = hide_init();
 		if (ret < 0)
 			leave_init(run, NULL, -ret);
 	}

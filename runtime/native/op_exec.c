@@ -10,6 +10,8 @@
 int op_chdir(struct run *run, const struct plan_op *op)
 {
 	char where[PATH_BUFFER] UNINITIALIZED;
+	if (run->in_cwd)
+		return 0; /* as root, where the user may perhaps not enter */
 	long ret = SYS(chdir, plan_string(run, op->CHDIR_path));
 	if ((ret == -EACCES || ret == -EPERM) && op->flags & OPF_OPTIONAL)
 		return 0; /* tried again with the process's own ids */
@@ -19,6 +21,7 @@ int op_chdir(struct run *run, const struct plan_op *op)
 		text_add(start_reason(run), "current working directory is outside of container mount namespace root");
 		return fail_with(run, DETAIL_REASON, ENOENT);
 	}
+	run->in_cwd = ret >= 0;
 	return ret < 0 ? (int)ret : 0;
 }
 
