@@ -73,6 +73,21 @@ def test_home(container: Container, uid: int, home: str) -> None:
     assert f"HOME={home}" in container.facts()["env"]
 
 
+@differs("crun", reason="crun keeps HOME for uid 0 elsewhere", strict=False)
+def test_home_is_looked_up_in_the_root(container: Container) -> None:
+    """It is the container's own /etc/passwd that counts, not one below the working directory."""
+    container.bundle.file("tmp/etc/passwd", "root:x:0:0:root:/planted:/bin/sh\n")
+    container.bundle.process["cwd"] = "/tmp"
+    assert "HOME=/root" in container.facts()["env"]
+
+
+def test_working_directory_of_root_alone(container: Container) -> None:
+    """The working directory may be one that only root can enter: it is entered before the ids change."""
+    (container.bundle.rootfs / "closed").mkdir(mode=0o700)
+    container.bundle.process.update({"cwd": "/closed", "user": {"uid": 1000, "gid": 1000}})
+    assert container.facts()["cwd"] == "/closed"
+
+
 def test_home_is_kept(container: Container) -> None:
     """A HOME in env stays."""
     container.bundle.process["env"].append("HOME=/elsewhere")

@@ -7,6 +7,7 @@
 #include <asm/stat.h>
 
 #define NULL_DEVICE 0x103u /* 1:3 */
+#define PASSWD_MAX (4 << 20)
 
 int op_no_new_privs(struct run *run, const struct plan_op *op)
 {
@@ -132,12 +133,25 @@ static bool home_of_line(const char *line, uint64_t uid, struct text *home)
 	return true;
 }
 
+/* The image's own: a regular file, or it is as if there were none. */
+static int open_passwd(void)
+{
+	struct stat file;
+	SCOPED_FD(root) = (int)SYS(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0); /* we are in process.cwd already */
+	int fd = root < 0 ? root : in_root_open(root, "/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	if (fd >= 0 && (SYS(fstat, fd, &file) < 0 || (file.st_mode & S_IFMT) != S_IFREG)) {
+		(void)SYS(close, fd);
+		return -EINVAL;
+	}
+	return fd;
+}
+
 static void find_home(uint64_t uid, struct text *home)
 {
 	char chunk[1024], line[512];
 	size_t used = 0;
-	SCOPED_FD(fd) = in_root_open(AT_FDCWD, "/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
-	for (long size = 1; fd >= 0 && size > 0;) {
+	SCOPED_FD(fd) = open_passwd();
+	for (long size = 1, read = 0; fd >= 0 && size > 0 && read < PASSWD_MAX; read += size) { /* it may be sparse, and huge */
 		size = SYS(read, fd, chunk, sizeof(chunk));
 		for (long i = 0; i < size; i++) {
 			if (chunk[i] != '\n') {
