@@ -62,10 +62,22 @@ static int refuse_target(struct run *run, const char *why)
 	return fail_with(run, DETAIL_REASON, EPERM);
 }
 
+static bool is_same_place(int one, int other)
+{
+	struct statx facts[2];
+	const int fds[2] = {one, other};
+	for (int i = 0; i < 2; i++)
+		if (SYS(statx, fds[i], "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &facts[i]) < 0)
+			return false;
+	return facts[0].stx_mnt_id == facts[1].stx_mnt_id && facts[0].stx_ino == facts[1].stx_ino;
+}
+
 /* Attach `tree` at `target`, which was opened as `path`: CVE-2019-16884, CVE-2019-19921. */
 static int attach_checked(struct run *run, int root, int tree, int target, const char *path)
 {
 	const char *plain = without_slashes(path);
+	if (is_same_place(root, target)) /* through a link: init would stay below it, what is executed later would see it as / */
+		return refuse_target(run, "cannot be mounted because it is the root of the container");
 	if (!strcmp(plain, "proc") && !is_procfs(tree))
 		return refuse_target(run, "only a procfs may be mounted at /proc");
 	if (strcmp(plain, "proc") != 0 && is_procfs(target)) {
@@ -151,7 +163,7 @@ static int make_fs(struct run *run, const struct plan_op *op, int target)
 
 static int place_fs(struct run *run, const struct plan_op *op, int tree, int target)
 {
-	int ret = op->flags & OPF_COPY_UP ? copy_up(target, tree) : 0;
+	int ret = op->flags & OPF_COPY_UP && !is_procfs(target) ? copy_up(target, tree) : 0; /* a procfs is refused below */
 	if (ret >= 0)
 		ret = attach_checked(run, run->slot[op->MOUNT_FS_root], tree, target, plan_string(run, op->MOUNT_FS_target));
 	if (ret >= 0 && op->MOUNT_FS_propagation)
