@@ -55,9 +55,9 @@ int notify_listen(const struct front *front, int dir_fd)
 	int socket_fd = (int)SYS(socket, FAMILY_UNIX, TYPE_DATAGRAM | O_CLOEXEC, 0);
 	if (socket_fd < 0)
 		return socket_fd;
+	long mask = SYS(umask, 0); /* any user of the container may report; afterwards the name might be something else's */
 	long error = SYS(bind, socket_fd, &address, sizeof(address));
-	if (!error) /* any user of the container may report */
-		error = SYS(fchmodat, notify_dir_fd, SOCKET_NAME, 0777);
+	(void)SYS(umask, mask);
 	if (error)
 		(void)SYS(close, socket_fd);
 	return error ? (int)error : socket_fd;

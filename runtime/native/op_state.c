@@ -125,7 +125,8 @@ int op_pid_file(struct run *run, const struct plan_op *op)
 	text_add_number(&number, run->init_pid);
 	if (text.cut)
 		return -ENAMETOOLONG;
-	SCOPED_FD(fd) = (int)SYS(openat, AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+	(void)SYS(unlinkat, AT_FDCWD, temporary, 0); /* a killed create's; what is still there afterwards is an error */
+	SCOPED_FD(fd) = (int)SYS(openat, AT_FDCWD, temporary, CREATE_FLAGS, 0666);
 	if (fd < 0)
 		return fd;
 	int ret = write_whole(fd, number.data, number.length);
