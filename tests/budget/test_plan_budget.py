@@ -1,6 +1,6 @@
 """What a plan may cost: operations, bytes, calls.  Counted, not timed, so that a busy machine changes nothing.
 
-Times follow from these numbers; `make bench` measures them.
+Times follow from these numbers; `make bench-start` measures them.
 """
 
 import sys
