@@ -124,6 +124,16 @@ def test_planted_temporary_pid_file(container: Container) -> None:
     assert container.pid > 1
 
 
+@only("postern", reason="the others keep the profile elsewhere")
+def test_exec_without_the_saved_filter(container: Container) -> None:
+    """When the saved filter is gone nothing is executed, rather than executed without a filter."""
+    container.bundle.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW"}
+    container.waiting()
+    container.exec("/bin/true").ok()
+    (container.runtime.root / container.id / "seccomp.bpf").unlink()
+    container.exec("/bin/true").refused(r"open the saved seccomp\.bpf: no such file or directory", 255)
+
+
 @differs("runc", "crun", reason="they mount there", strict=False)
 @pytest.mark.parametrize("target", ["/", "..", "tmp/.."])
 def test_mount_on_the_root_itself(container: Container, target: str) -> None:

@@ -6,7 +6,7 @@ from oci_schemas.json_text import loads
 from oci_schemas.validate import Invalid, load_process
 from runtime.commands.exec_process import check_process, inline_process, parse_sub_cgroup
 from runtime.commands.invocation import Invocation, absolute
-from runtime.commands.launching import CONFIG_NAME, check_preserved, encode_image, read_file
+from runtime.commands.launching import CONFIG_NAME, check_preserved, encode_image, read_file, seccomp_section
 from runtime.errors import ConfigError, LifecycleError, SyscallError
 from runtime.host.probe import probe_facts
 from runtime.launch.report import reason
@@ -49,12 +49,12 @@ def saved_config(dir_fd: int) -> "dict[str, Any]":
     return config
 
 
-def saved_filter(dir_fd: int) -> "Filter | None":
-    """The seccomp filter that the container was created with, if any.  Raises: LifecycleError, SyscallError."""
+def saved_filter(dir_fd: int, config: "Mapping[str, Any]") -> "Filter | None":
+    """The seccomp filter that the container was created with, if its config has one.  Raises: LifecycleError, SyscallError."""
+    if seccomp_section(config) is None:
+        return None
     try:
         return decode_filter(read_saved(dir_fd, SAVED_NAME))
-    except FileNotFoundError:
-        return None
     except ValueError as error:
         raise LifecycleError(str(error)) from None
     except OSError as error:
@@ -104,7 +104,7 @@ def execute(invocation: Invocation) -> int:
     options = make_options(invocation, state)
     facts = probe_facts({**config, "process": process}, bool(process.get("terminal")) and not options.detach)
     warnings: list[str] = []
-    plan = compile_exec(process, config, options, facts, saved_filter(dir_fd), warnings)
+    plan = compile_exec(process, config, options, facts, saved_filter(dir_fd, config), warnings)
     posix.close(dir_fd)
     for line in warnings:
         invocation.report.warning(line)

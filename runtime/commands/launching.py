@@ -96,6 +96,23 @@ def check_preserved(first: int, count: int, exe_fd: int) -> None:
             ) from None
 
 
+def check_network(config: "Config") -> None:
+    """Refuse net.* sysctls where the network namespace that is joined by path is our own.  Raises: ConfigError in runc's words."""
+    linux = config.get("linux") or {}
+    names = [name for name in linux.get("sysctl") or () if name[:4] in ("net.", "net/")]
+    for space in linux.get("namespaces") or () if names else ():
+        path = space.get("path")
+        if space["type"] != "network" or not path:
+            continue
+        try:
+            joined, own = posix.stat(path), posix.stat("/proc/self/ns/net")
+        except OSError:
+            continue  # joining it will say what is wrong
+        if (joined.st_dev, joined.st_ino) == (own.st_dev, own.st_ino):
+            message = f'sysctl "{names[0]}" not allowed in host network namespace'
+            raise ConfigError(CONFIG_NAME, [("/linux/sysctl/" + names[0].replace("/", "~1"), message)])
+
+
 def environment_text(name: bytes) -> str | None:
     """A variable of our own environment; None when unset or empty."""
     value = posix.environ.get(name)
@@ -126,6 +143,7 @@ def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[
     bundle = enter_bundle(invocation)
     data = read_config(config_file or CONFIG_NAME)
     config = check_config(data)
+    check_network(config)
     process = config.get("process")
     detach = mode == "CREATE" or invocation.switch("detach")
     terminal = bool(process and process.get("terminal"))

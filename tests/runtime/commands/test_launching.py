@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oci_schemas.json_text import dumps
+from oci_schemas.json_text import dumps, loads
 from runtime.commands.invocation import Invocation, Value
 from runtime.commands.launching import check_preserved, keep_root, make_options, passed_sockets
 from runtime.commands.spec_document import example_config
@@ -121,3 +121,22 @@ def test_a_user_s_state_root_is_sticky(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(posix, "environ", {b"XDG_RUNTIME_DIR": b""})
     keep_root("/postern")
     assert not os.path.exists("/postern")
+
+
+@pytest.mark.parametrize(
+    ("path", "refused"), [("/proc/self/ns/net", True), ("/proc/self/ns/mnt", False), ("/missing", False)]
+)
+@pytest.mark.parametrize("name", ["net.ipv4.ip_forward", "net/ipv4/ip_forward"])
+def test_sysctl_of_the_hosts_network(bundle: Path, path: str, refused: bool, name: str) -> None:
+    """A network namespace that is joined by path does not make the host's parameters the container's."""
+    config = loads((bundle / "config.json").read_bytes())
+    spaces = [space for space in config["linux"]["namespaces"] if space["type"] != "network"]
+    config["linux"]["namespaces"] = [*spaces, {"type": "network", "path": path}]
+    config["linux"]["sysctl"] = {name: "1"}
+    (bundle / "config.json").write_bytes(dumps(config))
+    call = invocation({"bundle": "bundle"})
+    if not refused:
+        make_options(call, "CREATE", "web")
+        return
+    with pytest.raises(ConfigError, match=rf'sysctl "{name}" not allowed in host network namespace'):
+        make_options(call, "CREATE", "web")
