@@ -104,10 +104,12 @@ def test_default_errno(container: Container) -> None:
 
 
 @differs("runc<1.2", reason="this runc needs architectures listed", strict=False)
-def test_unknown_calls_are_not_implemented(container: Container) -> None:
-    """Calls newer than the newest of the profile answer ENOSYS instead of the default errno."""
+@pytest.mark.parametrize("archs", [[], ["SCMP_ARCH_X86"]])
+def test_unknown_calls_are_not_implemented(container: Container, archs: list[str]) -> None:
+    """Calls newer than the newest of the profile answer ENOSYS instead of the default errno, listed or not on the native machine."""
     allowed = json.loads((Path(__file__).parent / "allowed.json").read_text())
     section = profile(rule("ALLOW", *allowed, "openat2"), default="SCMP_ACT_ERRNO", defaultErrnoRet=88)
+    section["architectures"] = archs
     assert verdicts(container, section, str(MKDIR), str(FUTURE)) == [
         88,
         ENOSYS if container.runtime.flavour != "crun" else 88,

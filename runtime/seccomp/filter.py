@@ -52,8 +52,9 @@ class Rule:
 class Profile:
     """A checked section.
 
-    `arches` are those that the program decides on, the native one first; `listed` the tokens that the section itself
-    names, or the native one (calls newer than the profile get ENOSYS on those).  `newer_enosys` is False where the default lets new calls pass.
+    `arches` are those that the program decides on, the native one first; `listed` the native token and those that the
+    section itself names (calls newer than the profile get ENOSYS on those).  `newer_enosys` is False where the default
+    lets new calls pass.
     `flags` is None where the section does not say.
     """
 

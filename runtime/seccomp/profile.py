@@ -136,7 +136,7 @@ def _arches(
             wrong.append((f"/architectures/{position}", f"{token} has another byte order than {native.token}"))
         else:
             arches[arch.token] = arch
-    listed = frozenset(native.token if token == NATIVE else token for token in tokens or (NATIVE,))
+    listed = frozenset(native.token if token == NATIVE else token for token in (NATIVE, *tokens))
     return tuple(arches.values()), listed
 
 

@@ -115,8 +115,10 @@ def evaluate(section: dict[str, Any], native: str, call: Call) -> int:
         and "SCMP_ARCH_X32" not in (section.get("architectures") or ())
     ):
         beyond = 0  # beyond what libseccomp takes for x86_64; newer than the profile is said first, by runc
+    own = find_arch(native)
+    assert own is not None
     permissive = section["defaultAction"] in ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE")
-    if permissive or abi.token not in (section.get("architectures") or ()):
+    if permissive or abi.token not in (own.token, *(section.get("architectures") or ())):
         return beyond
     named = {name for entry in section.get("syscalls") or () for name in entry["names"]}
     newest = max((numbers[name] for name in named if name in numbers), default=0)
