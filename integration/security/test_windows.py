@@ -143,6 +143,15 @@ def test_mount_on_the_root_itself(container: Container, target: str) -> None:
     container.refuses_creation("it is the root of the container")
 
 
+@differs("runc", "crun", reason="they cover it", strict=False)
+@pytest.mark.parametrize("kind", ["readonlyPaths", "maskedPaths"])
+def test_restriction_on_the_root_itself(container: Container, kind: str) -> None:
+    """A link in the image must not lay a second root over the first: an exec would see it without any restriction."""
+    (container.bundle.rootfs / "data").symlink_to("/")
+    container.bundle.linux[kind].insert(0, "/data")
+    container.refuses_creation("it is the root of the container")
+
+
 @differs("runc", "crun", reason="they have words of their own", strict=False)
 def test_nothing_of_proc_is_copied_up(container: Container) -> None:
     """tmpcopyup on a path that leads into /proc is refused before a byte of the kernel's files is read."""

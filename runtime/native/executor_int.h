@@ -182,6 +182,8 @@ int attach_copy(struct run *run, uint8_t slot, int target); /* move_mount of a t
 int mount_refused(struct run *run, int fs, int error);      /* the error with the words of a file system context */
 long set_option(int fs, const char *option);                /* fsconfig of "key=value" or "flag" */
 int tree_attach(int tree, int target);                      /* move_mount by descriptors */
+bool is_same_place(int one, int other);                     /* one directory of one mount */
+int refuse_root(struct run *run);                           /* init would stay below what covers /, exec would see it as / */
 int mount_propagation(int fd, uint64_t flags);              /* MS_SHARED | MS_REC ... on the mount of fd */
 
 /* ---- the ops: one function each, 0 or -errno */

@@ -61,6 +61,8 @@ int op_readonly_path(struct run *run, const struct plan_op *op)
 	SCOPED_FD(target) = open_inside(plan_string(run, op->READONLY_PATH_path));
 	if (target < 0)
 		return target == -ENOENT ? 0 : target;
+	if (is_same_place(run->slot[SLOT_ROOTFS], target))
+		return refuse_root(run);
 	SCOPED_FD(tree) = (int)SYS(open_tree, target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (tree < 0)
 		return tree;
@@ -78,5 +80,7 @@ int op_mask_path(struct run *run, const struct plan_op *op)
 	if (ret < 0)
 		return (int)ret;
 	bool directory = (found.st_mode & S_IFMT) == S_IFDIR;
+	if (directory && is_same_place(run->slot[SLOT_ROOTFS], target))
+		return refuse_root(run);
 	return attach_copy(run, directory ? op->MASK_PATH_empty : op->MASK_PATH_null, target);
 }

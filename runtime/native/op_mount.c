@@ -62,7 +62,8 @@ static int refuse_target(struct run *run, const char *why)
 	return fail_with(run, DETAIL_REASON, EPERM);
 }
 
-static bool is_same_place(int one, int other)
+/* Whether two descriptors are one directory of one mount; what cannot be asked about is not. */
+bool is_same_place(int one, int other)
 {
 	struct statx facts[2];
 	const int fds[2] = {one, other};
@@ -72,12 +73,17 @@ static bool is_same_place(int one, int other)
 	return facts[0].stx_mnt_id == facts[1].stx_mnt_id && facts[0].stx_ino == facts[1].stx_ino;
 }
 
+int refuse_root(struct run *run)
+{
+	return refuse_target(run, "cannot be covered because it is the root of the container");
+}
+
 /* Attach `tree` at `target`, which was opened as `path`: CVE-2019-16884, CVE-2019-19921. */
 static int attach_checked(struct run *run, int root, int tree, int target, const char *path)
 {
 	const char *plain = without_slashes(path);
-	if (is_same_place(root, target)) /* through a link: init would stay below it, what is executed later would see it as / */
-		return refuse_target(run, "cannot be mounted because it is the root of the container");
+	if (is_same_place(root, target))
+		return refuse_root(run);
 	if (!strcmp(plain, "proc") && !is_procfs(tree))
 		return refuse_target(run, "only a procfs may be mounted at /proc");
 	if (strcmp(plain, "proc") != 0 && is_procfs(target)) {
