@@ -108,5 +108,7 @@ def execute(invocation: Invocation) -> int:
     posix.close(dir_fd)
     for line in warnings:
         invocation.report.warning(line)
-    become_executor(invocation.exe_fd, encode_image(plan))
+    image = encode_image(plan)
+    invocation.report.release()
+    become_executor(invocation.exe_fd, image)
     return 1

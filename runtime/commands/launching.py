@@ -133,6 +133,7 @@ def _beside(bundle: str, path: str | None) -> str | None:
 def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[CreateOptions, "Config", "HostFacts"]:
     """Read the bundle and check the command line against it; the working directory is the bundle afterwards.
 
+    Mode "" is CREATE, or RUN where the process wants a terminal, for which create would ask a console socket.
     Raises: OciError.
     """
     pid_file, config_file = invocation.text("pid-file"), invocation.text("config")
@@ -145,8 +146,9 @@ def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[
     config = check_config(data)
     check_network(config)
     process = config.get("process")
-    detach = mode == "CREATE" or invocation.switch("detach")
     terminal = bool(process and process.get("terminal"))
+    mode = mode or ("RUN" if terminal else "CREATE")
+    detach = mode == "CREATE" or invocation.switch("detach")
     listen_fds, listen_names = passed_sockets(posix.environ, posix.getpid())
     preserve_fds = invocation.count("preserve-fds")
     check_preserved(3, listen_fds, invocation.exe_fd)
@@ -216,7 +218,9 @@ def launch(invocation: Invocation, mode: str) -> int:
     for line in compiled.warnings if compiled is not None else ():
         invocation.report.debug(line)
     keep_root(invocation.root)
-    become_executor(invocation.exe_fd, encode_image(plan))
+    image = encode_image(plan)
+    invocation.report.release()
+    become_executor(invocation.exe_fd, image)
     return 1
 
 

@@ -60,13 +60,14 @@ def _write_stderr(line: str) -> None:
 class Report:
     """Where lines go; made once the global flags are known."""
 
-    __slots__ = ("as_json", "level", "path", "prefix")
+    __slots__ = ("as_json", "held", "level", "path", "prefix")
 
     def __init__(self, path: str | None = None, as_json: bool = False, level: str = "warning") -> None:
         """`path` is the --log file, `level` the least one of LEVELS that is written."""
         self.path = path
         self.as_json = as_json
         self.level = level
+        self.held: list[tuple[str, str]] | None = None  # a list: warnings wait in it until `release`
         self.prefix = ""  # what the error line begins with: "runc create failed: " and the like, set by the verb
 
     @property
@@ -97,8 +98,16 @@ class Report:
         except OSError as error:
             _write_stderr(f"unable to open the log {self.path}: {reason(error)}\n")
 
+    def release(self) -> None:
+        """Write what was held back: nothing can send this command line to another interpreter any more."""
+        held, self.held = self.held, None
+        for level, line in held or ():
+            self._log(level, line)
+
     def _at(self, level: str, line: str) -> None:
-        if LEVELS.index(level) <= LEVELS.index(self.level):
+        if self.held is not None and LEVELS.index(level) <= LEVELS.index(self.level):
+            self.held.append((level, line))
+        elif LEVELS.index(level) <= LEVELS.index(self.level):
             self._log(level, line)
 
     def error(self, line: str) -> None:

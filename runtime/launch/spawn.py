@@ -62,4 +62,6 @@ def become_executor(exe_fd: int, image: bytes) -> None:
         posix.set_inheritable(exe_fd, False)
         posix.execve(exe_fd, [EXECUTOR_NAME, str(plan_fd)], executor_environment())
     except OSError as error:
+        posix.set_inheritable(exe_fd, True)  # the planner's interpreter leaves it to the stock one to say so
+        posix.close(plan_fd)
         raise SyscallError("unable to start the executor", error.errno or 0, reason(error)) from error

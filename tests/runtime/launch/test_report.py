@@ -78,3 +78,16 @@ def test_log_is_appended(tmp_path: Path) -> None:
     log.write_text("before\n")
     Report(str(log)).warning("after")
     assert log.read_text().startswith("before\n")
+
+
+def test_held_lines_are_written_on_release(capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing before `release`, then everything in order, and nothing is held any more."""
+    report = Report()
+    report.held = []
+    report.warning("first")
+    report.debug("not at this level")
+    assert capfd.readouterr().err == ""
+    report.release()
+    report.warning("second")
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.rpartition("msg=")[2].strip('"') for line in lines] == ["first", "second"]

@@ -88,6 +88,7 @@ def test_an_executor_that_cannot_run(tmp_path: Path) -> None:
     try:
         with pytest.raises(SyscallError, match="unable to start the executor: permission denied"):
             become_executor(fd, b"plan")
+        assert os.get_inheritable(fd)  # whoever is asked next gets it
     finally:
         os.close(fd)
 
