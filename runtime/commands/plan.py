@@ -1,4 +1,4 @@
-"""plan: print what create would do, operation by operation.  Needs no root, touches nothing."""
+"""plan: print what create, or run for a process with a terminal, would do.  Needs no root, touches nothing."""
 
 from oci_schemas.json_text import dumps
 from runtime.commands.invocation import Invocation
@@ -16,7 +16,7 @@ def execute(invocation: Invocation) -> int:
     from runtime.seccomp.compile import compile_profile
 
     container_id = check_id(invocation.arguments[0]) if invocation.arguments else _EXAMPLE_ID
-    options, config, facts = make_options(invocation, "CREATE", container_id)
+    options, config, facts = make_options(invocation, "", container_id)
     section = seccomp_section(config)
     compiled = compile_profile(section, facts.machine) if section is not None else None
     warnings: list[str] = []

@@ -63,7 +63,13 @@ def open_state(draft: Draft, options: "CreateOptions", state: tuple[str, str]) -
     head, tail = state
     what = "unable to save the container's state"
     draft.host.append(
-        op("STATE_DIR", "unable to make the state directory", dir=STATE, root=options.root, id=options.container_id)
+        op(
+            "STATE_DIR",
+            f'unable to make the state directory "{options.root}/{options.container_id}"',
+            dir=STATE,
+            root=options.root,
+            id=options.container_id,
+        )
     )
     draft.host.append(op("SAVE_STATE", what, "CREATING", dir=STATE, head=head, tail=tail))
     saved = options.config_json or dumps(draft.config)

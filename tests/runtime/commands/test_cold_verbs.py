@@ -255,3 +255,12 @@ def test_plan_touches_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     assert document["id"] == "web"
     assert document["stages"][0]["operations"][0]["op"] == "STATE_DIR"
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_plan_of_what_spec_writes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The terminal of spec's example needs no console socket to be planned: it is run's."""
+    assert main(-1, ["spec", "--bundle", str(tmp_path)]) == 0
+    assert main(-1, ["plan", "--bundle", str(tmp_path)]) == 0
+    shown = capfd.readouterr().out
+    assert "plan RUN example" in shown
+    assert "CONSOLE" in shown
