@@ -88,6 +88,9 @@ static void write_line(const char *line)
 	char buffer[RECORD_MAX];
 	struct text text = text_in(buffer, sizeof(buffer));
 	text_add_bytes(&text, line, strlen(line) < RECORD_MAX - 256 ? strlen(line) : RECORD_MAX - 256);
+	for (size_t i = 0; i < text.length; i++) /* names in it may be an image's: one line, and no orders to a terminal */
+		if ((unsigned char)buffer[i] < 0x20 || buffer[i] == 0x7f)
+			buffer[i] = ' ';
 	text_add(&text, "\n");
 	write_all(2, text.data, text.length);
 }

@@ -32,6 +32,16 @@ def test_with_a_json_log_both_get_it(call: Call, tmp_path: Path) -> None:
     assert re.fullmatch(RFC3339, entry["time"])
 
 
+def test_stderr_gets_one_line_without_control_characters(call: Call, tmp_path: Path) -> None:
+    """A name cannot forge a second record, nor move a terminal's cursor; the log keeps it, escaped."""
+    root, log = tmp_path / 'a\n{"level":"error"}\x1b[2J', tmp_path / "log"
+    root.write_text("no directory")
+    result = call("--root", str(root), "--log", str(log), "--log-format=json", "state", "x")
+    shown = str(root).replace("\n", " ").replace("\x1b", " ")
+    assert result.stderr == f"open {shown}/x: not a directory\n"
+    assert json.loads(log.read_text())["msg"] == f"open {root}/x: not a directory"
+
+
 def test_a_text_log_gets_logrus_records(call: Call, tmp_path: Path) -> None:
     """Text is the default; file: is crun's prefix for a path."""
     log = tmp_path / "log"
