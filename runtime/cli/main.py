@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # what a failed exec ends with, so that callers can tell it from the process's own code
 _EXEC_FAILED = 255
+# the verbs that start a process; what ends one must not fail because a log's directory is gone
+_STARTING = ("create", "run", "exec")
 
 
 def main(exe_fd: int, argv: list[str]) -> int:
@@ -50,6 +52,8 @@ def _dispatch(parsed: Parsed, report: Report, exe_fd: int) -> int:
 
         show(encode(verb_usage(parsed.verb)))
         return 0
+    if parsed.verb in _STARTING:
+        report.check_log()
     invocation = Invocation(parsed.verb, parsed.flags, parsed.arguments, exe_fd)
     settle(invocation, parsed.globals, report)
     return _command(parsed.verb)(invocation)

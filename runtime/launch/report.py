@@ -8,6 +8,7 @@ import posix
 from time import gmtime, time, time_ns
 
 from oci_schemas.json_text import quote
+from runtime.errors import SyscallError
 
 LEVELS = ("error", "warning", "info", "debug")
 
@@ -57,6 +58,10 @@ def _write_stderr(line: str) -> None:
         return  # nobody listens: nothing is left to tell it with
 
 
+def _open_log(path: str) -> int:
+    return posix.open(path, posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_NOCTTY | posix.O_CLOEXEC, 0o644)
+
+
 class Report:
     """Where lines go; made once the global flags are known."""
 
@@ -75,6 +80,16 @@ class Report:
         """True with --debug."""
         return self.level == "debug"
 
+    def check_log(self) -> None:
+        """Make the --log file, so that no container starts whose errors would be lost.  Raises: SyscallError."""
+        if self.path is None:
+            return
+        try:
+            posix.close(_open_log(self.path))
+        except OSError as error:
+            path, self.path = self.path, None  # told on stderr then
+            raise SyscallError(f"open {path}", error.errno or 0, reason(error)) from error
+
     def _record(self, level: str, line: str) -> bytes:
         now = rfc3339(int(time()))
         if self.as_json:
@@ -89,8 +104,7 @@ class Report:
             _write_stderr(record.decode())
             return
         try:
-            flags = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_NOCTTY | posix.O_CLOEXEC
-            fd = posix.open(self.path, flags, 0o644)
+            fd = _open_log(self.path)
             try:
                 _write(fd, record)
             finally:

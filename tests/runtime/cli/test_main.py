@@ -42,6 +42,18 @@ def test_log_file_prefix(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> N
     assert "level=error" in log.read_text()
 
 
+@pytest.mark.parametrize(("verb", "code"), [("create", 1), ("run", 1), ("exec", 255)])
+def test_no_process_starts_without_its_log(
+    verb: str, code: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An engine would never learn why it failed; the one line is on stderr."""
+    log = tmp_path / "none" / "log"
+    assert main(-1, ["--log", str(log), verb, "web", "true"][: 4 + (verb == "exec")]) == code
+    err = capfd.readouterr().err
+    assert err.count("\n") == 1
+    assert f'msg="open {log}: no such file or directory"' in err
+
+
 @pytest.mark.parametrize(
     ("argv", "text"),
     [
