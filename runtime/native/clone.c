@@ -61,17 +61,27 @@ static int clone_into_cgroup(struct run *run, uint64_t flags, int *pidfd)
 	return cgroup < 0 ? pid : clone_process(flags, cgroup, pidfd);
 }
 
-/* The child is not dumpable from birth, as it inherits that: in a shared pid namespace somebody may already be looking at it.  But id maps
- * are written from outside, and an unprivileged parent may do that only while the child is dumpable. */
+int begin_hiding(uint64_t flags)
+{
+	/* id maps are written from outside, and an unprivileged parent may do that only while the child is dumpable */
+	if (flags & CLONE_NEWUSER && SYS(geteuid) != 0)
+		return 0;
+	int ret = hide_init();
+	return ret < 0 ? ret : 1;
+}
+
+void end_hiding(int hidden)
+{
+	if (hidden > 0)
+		(void)SYS(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0); /* the parent half was, and owns its /proc/self only then */
+}
+
 static int clone_hidden(struct run *run, uint64_t flags, int *pidfd)
 {
-	bool hidden = !(flags & CLONE_NEWUSER) || SYS(geteuid) == 0;
-	int ret = hidden ? hide_init() : 0;
-	if (ret < 0)
-		return ret;
-	int pid = clone_into_cgroup(run, flags, pidfd);
-	if (hidden && pid != 0)
-		(void)SYS(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0); /* the parent half was, and owns its /proc/self only then */
+	int hidden = begin_hiding(flags);
+	int pid = hidden < 0 ? hidden : clone_into_cgroup(run, flags, pidfd);
+	if (pid != 0)
+		end_hiding(hidden);
 	return pid;
 }
 

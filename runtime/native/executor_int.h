@@ -127,6 +127,8 @@ int connect_unix(const char *path);                                             
 
 /* ---- clone.c */
 bool setns_is_deferred(const struct run *run);         /* a SETNS of stage HOST that the intermediate does */
+int begin_hiding(uint64_t flags);                      /* before a clone: the child is born not dumpable; for end_hiding, or -errno */
+void end_hiding(int hidden);                           /* afterwards, in the parent */
 int start_init(struct run *run);                       /* 0 in the parent; never returns in init */
 int run_program(char *const *argv, char *const *envp); /* fork, exec, wait: exit status word or -errno */
 

@@ -73,7 +73,10 @@ static int park_child(struct run *run)
 	long ret = SYS(pipe2, ends, O_CLOEXEC);
 	if (ret < 0)
 		return (int)ret;
-	long pid = SYS(clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
+	int hidden = begin_hiding(CLONE_NEWUSER); /* to root of a container in our pid namespace it would be a process of its own */
+	long pid = hidden < 0 ? hidden : SYS(clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
+	if (pid != 0)
+		end_hiding(hidden);
 	if (pid == 0) {
 		char byte;
 		(void)SYS(close, ends[1]); /* so that our death ends it */
