@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # what a failed exec ends with, so that callers can tell it from the process's own code
 _EXEC_FAILED = 255
+# the verbs that have actions, each with flags, and explain them
+_OWN_HELP = ("seccomp",)
 # the verbs that start a process; what ends one must not fail because a log's directory is gone
 _STARTING = ("create", "run", "exec")
 
@@ -47,7 +49,7 @@ def main(exe_fd: int, argv: list[str]) -> int:
 def _dispatch(parsed: Parsed, report: Report, exe_fd: int) -> int:
     if not parsed.verb:
         return _program(parsed.globals)
-    if parsed.flags.get("help"):
+    if parsed.flags.get("help") and parsed.verb not in _OWN_HELP:
         from runtime.cli.usage import verb_usage
 
         show(encode(verb_usage(parsed.verb)))

@@ -23,28 +23,38 @@ if TYPE_CHECKING:
     from runtime.seccomp.compare import Difference
 
 USAGE = """\
-usage: postern seccomp ACTION [ARGUMENT...]
+NAME:
+   postern seccomp - compile, show and try seccomp filters
+
+USAGE:
+   postern seccomp ACTION [ARGUMENT...]
+
+ACTIONS:
    compile PROFILE -o FILE            write the program
    disassemble PROFILE|PROGRAM        print the program
    simulate PROFILE SYSCALL [ARG...]  the verdict on one call, and what gave it
    stat PROFILE                       size, depth, bitmap, unknown names
    diff A B                           on which calls two profiles or programs differ; exit code 1 if on any
- --arch A      a machine (x86_64, aarch64 ...) or SCMP_ARCH token; the first is compiled for, further ones are decided on besides,
-               in place of those that the profile lists; for simulate: whose call it is
- --cap CAP     a capability that rules in Docker's form may ask for; repeatable
- --kernel X.Y  the kernel that such rules may ask for (default: this one)
- --json        print JSON
+
+OPTIONS:
+   --arch A                           a machine (x86_64, aarch64 ...) or SCMP_ARCH token; the first is compiled for, further
+                                      ones are decided on besides, in place of those that the profile lists; for simulate:
+                                      whose call it is
+   --cap CAP                          a capability that rules in Docker's form may ask for; repeatable
+   --kernel X.Y                       the kernel that such rules may ask for (default: this one)
+   --json                             print JSON
+   --help, -h                         show this text
 """
 
 
 def execute(invocation: Invocation) -> int:
     """The verb of the command line.  Raises: OciError."""
-    return run(invocation.arguments)
+    return run(["--help"] if invocation.switch("help") else invocation.arguments)
 
 
 def run(argv: list[str]) -> int:
     """Do one action; the exit code is 1 where `diff` finds a difference.  Raises: UsageError, FilterError."""
-    if not argv or argv[0] in ("-h", "--help", "help"):
+    if not argv or argv[0] == "help" or "-h" in argv or "--help" in argv:
         show(encode(USAGE))
         return 0 if argv else 1
     action = ACTIONS.get(argv[0])

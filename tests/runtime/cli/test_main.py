@@ -93,6 +93,15 @@ def test_help_of_each_verb(verb: str, capfd: pytest.CaptureFixture[str]) -> None
     assert err == ""
 
 
+@pytest.mark.parametrize(
+    "argv", [["seccomp", "--help"], ["help", "seccomp"], ["seccomp", "help"], ["seccomp", "stat", "--help"]]
+)
+def test_help_of_seccomp_lists_its_actions(argv: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """Its usage errors point there."""
+    assert main(-1, argv) == 0
+    assert "\n   simulate PROFILE SYSCALL" in capfd.readouterr().out
+
+
 def test_program_help_lists_every_verb(capfd: pytest.CaptureFixture[str]) -> None:
     """`--help`, `help`, `-h` and no argument at all are the same text."""
     texts = []
