@@ -160,6 +160,23 @@ def test_mount_on_the_root_itself(container: Container, target: str) -> None:
     container.refuses_creation("it is the root of the container")
 
 
+@differs("runc", "crun", reason="they make them there", strict=False)
+@pytest.mark.parametrize("mounted", [True, False])
+def test_no_device_nodes_in_a_volume(container: Container, mounted: bool) -> None:
+    """A link in the image must not turn a volume into /dev: nodes would be made in it, and its files replaced by links."""
+    (container.bundle.rootfs / "data").symlink_to("/dev")
+    if not mounted:
+        container.bundle.config["mounts"] = [
+            entry for entry in container.bundle.config["mounts"] if not entry["destination"].startswith("/dev")
+        ]
+    volume = container.bundle.directory("volume")
+    (volume / "core").write_text("somebody's")
+    container.bundle.bind(volume, "/data")
+    container.refuses_creation("it is /dev")
+    assert [path.name for path in volume.iterdir()] == ["core"]
+    assert (volume / "core").read_text() == "somebody's"
+
+
 @differs("runc", "crun", reason="they cover it", strict=False)
 @pytest.mark.parametrize("kind", ["readonlyPaths", "maskedPaths"])
 def test_restriction_on_the_root_itself(container: Container, kind: str) -> None:

@@ -10,9 +10,8 @@
 int op_chdir(struct run *run, const struct plan_op *op)
 {
 	char where[PATH_BUFFER] UNINITIALIZED;
-	if (run->in_cwd)
-		return 0; /* as root, where the user may perhaps not enter */
-	long ret = SYS(chdir, plan_string(run, op->CHDIR_path));
+	/* once in there as root it stays, as the user may perhaps not enter; but where it lies is looked at again */
+	long ret = run->in_cwd ? 0 : SYS(chdir, plan_string(run, op->CHDIR_path));
 	if ((ret == -EACCES || ret == -EPERM) && op->flags & OPF_OPTIONAL)
 		return 0; /* tried again with the process's own ids */
 	if (ret >= 0)

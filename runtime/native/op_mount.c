@@ -78,12 +78,23 @@ int refuse_root(struct run *run)
 	return refuse_target(run, "cannot be covered because it is the root of the container");
 }
 
+/* What the image calls otherwise is /dev: device nodes would be made, and files replaced by links, in somebody's volume. */
+static bool is_dev_by_link(int root, int target, const char *plain)
+{
+	if (!strcmp(plain, "dev") || !strcmp(plain, "proc") || !strcmp(plain, "sys"))
+		return false;
+	SCOPED_FD(dev) = in_root_open(root, "dev", O_PATH | O_DIRECTORY | O_CLOEXEC, RESOLVE_NO_SYMLINKS);
+	return dev >= 0 && is_same_place(dev, target);
+}
+
 /* Attach `tree` at `target`, which was opened as `path`: CVE-2019-16884, CVE-2019-19921. */
 static int attach_checked(struct run *run, int root, int tree, int target, const char *path)
 {
 	const char *plain = without_slashes(path);
 	if (is_same_place(root, target))
 		return refuse_root(run);
+	if (is_dev_by_link(root, target, plain))
+		return refuse_target(run, "cannot be mounted because it is /dev");
 	if (!strcmp(plain, "proc") && !is_procfs(tree))
 		return refuse_target(run, "only a procfs may be mounted at /proc");
 	if (strcmp(plain, "proc") != 0 && is_procfs(target)) {
