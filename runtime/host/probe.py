@@ -151,11 +151,11 @@ def probe_hugepages() -> tuple[str, ...]:
 
 
 def probe_lsms() -> tuple[str, ...]:
-    """Which of apparmor and selinux are active."""
+    """Which of apparmor and selinux are active.  SELinux without a policy gives everybody the label `kernel` and enforces nothing."""
     found = []
     if read_file("/sys/module/apparmor/parameters/enabled")[:1] == b"Y":
         found.append("apparmor")
-    if _exists("/sys/fs/selinux/enforce"):
+    if _exists("/sys/fs/selinux/enforce") and read_file("/proc/self/attr/current").rstrip(b"\0\n") != b"kernel":
         found.append("selinux")
     return tuple(found)
 

@@ -115,3 +115,15 @@ def test_what_a_config_needs_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert facts.hugepage_sizes == ("2MB",)
     assert facts.lsms == ("apparmor",)
     assert facts.stdin_size == (24, 80)
+
+
+@pytest.mark.parametrize(
+    ("label", "active"),
+    [(b"kernel\0", ()), (b"kernel\n", ()), (b"system_u:system_r:init_t:s0\0", ("selinux",))],
+)
+def test_selinux_without_a_policy(monkeypatch: pytest.MonkeyPatch, label: bytes, active: tuple[str, ...]) -> None:
+    """Mounted but without a policy it gives every process the label `kernel`, and would take any label and enforce none."""
+    files = {"/proc/self/attr/current": label}
+    monkeypatch.setattr(probe, "read_file", lambda path: files.get(path, b""))
+    monkeypatch.setattr(probe, "_exists", lambda path: path == "/sys/fs/selinux/enforce")
+    assert probe.probe_lsms() == active
