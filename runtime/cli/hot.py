@@ -32,6 +32,7 @@ def launch(exe_fd: int, argv: list[str]) -> None:
         return
     invocation = Invocation(parsed.verb, parsed.flags, parsed.arguments, exe_fd)
     report = report_of(values)
+    report.check_log()
     report.held = []
     settle(invocation, parsed.globals, report)
     module = __import__(f"runtime.commands.{parsed.verb}", None, None, ("execute",))

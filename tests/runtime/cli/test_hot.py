@@ -7,6 +7,7 @@ import pytest
 
 from runtime.cli import hot
 from runtime.cli.parse import Parsed, parse_globals, parse_verb
+from runtime.errors import SyscallError
 
 
 def parsed(*argv: str) -> Parsed:
@@ -39,4 +40,13 @@ def test_a_failure_is_silent(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Exception, match=r"config\.json not found"):
         hot.launch(-1, ["--criu", "criu", "--root", str(tmp_path / "root"), "run", "c"])
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("verb", hot.VERBS)
+def test_the_log_is_checked_before_anything_else(verb: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """No process starts whose errors would be lost; the stock interpreter says so."""
+    log = tmp_path / "none" / "log"
+    with pytest.raises(SyscallError, match=f"^open {log}: no such file or directory$"):
+        hot.launch(-1, ["--log", str(log), verb, "c"])
     assert capfd.readouterr() == ("", "")
