@@ -62,6 +62,14 @@ def _open_log(path: str) -> int:
     return posix.open(path, posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_NOCTTY | posix.O_CLOEXEC, 0o644)
 
 
+_BLANKS = {code: " " for code in (*range(0x20), 0x7F)}
+
+
+def one_line(text: str) -> str:
+    """The text without control characters: names in it may be an image's, and give no orders to a terminal."""
+    return text.translate(_BLANKS)
+
+
 class Report:
     """Where lines go; made once the global flags are known."""
 
@@ -128,7 +136,7 @@ class Report:
         """The one line that an engine reads, after the verb's prefix."""
         line = self.prefix + line
         if self.path is not None:
-            _write_stderr(line + "\n")  # first: podman shows the first line that it knows
+            _write_stderr(one_line(line) + "\n")  # first: podman shows the first line that it knows
         self._log("error", line)
 
     def warning(self, line: str) -> None:

@@ -91,3 +91,10 @@ def test_held_lines_are_written_on_release(capfd: pytest.CaptureFixture[str]) ->
     report.warning("second")
     lines = capfd.readouterr().err.splitlines()
     assert [line.rpartition("msg=")[2].strip('"') for line in lines] == ["first", "second"]
+
+
+def test_no_control_characters_on_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A name with a newline or an escape sequence makes neither a second line nor a coloured one."""
+    Report(str(tmp_path / "log"), as_json=True).error("no such file: a\nb\x1b[31m\x7f")
+    assert capfd.readouterr().err == "no such file: a b [31m \n"
+    assert json.loads((tmp_path / "log").read_text())["msg"] == "no such file: a\nb\x1b[31m\x7f"
