@@ -62,7 +62,7 @@ def _open_log(path: str) -> int:
     return posix.open(path, posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_NOCTTY | posix.O_CLOEXEC, 0o644)
 
 
-_BLANKS = {code: " " for code in (*range(0x20), 0x7F)}
+_BLANKS = dict.fromkeys((*range(32), 127), " ")
 
 
 def one_line(text: str) -> str:
