@@ -210,6 +210,19 @@ def test_terminal_without_socket(container: Container, verb: str) -> None:
     container.assert_gone()
 
 
+@differs("crun", reason="crun has its own words")
+def test_foreground_terminal_without_one_of_ours(container: Container) -> None:
+    """A terminal in the foreground is refused where the caller has none: nobody could end what reads from it."""
+    with_terminal(container)
+    container.bundle.save()
+    words = ("run", "--bundle", str(container.bundle.path), container.id)
+    process = container.runtime.spawn(*words, new_session=True)
+    _out, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert b"open /dev/tty: no such device or address" in err
+    container.assert_gone()
+
+
 @differs("crun", reason="crun ignores a console socket that is not needed")
 def test_socket_without_terminal(container: Container, receiver: FdReceiver) -> None:
     """A console socket is refused where there is no terminal to send."""

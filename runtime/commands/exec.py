@@ -6,7 +6,14 @@ from oci_schemas.json_text import loads
 from oci_schemas.validate import Invalid, load_process
 from runtime.commands.exec_process import check_process, inline_process, parse_sub_cgroup
 from runtime.commands.invocation import Invocation, absolute
-from runtime.commands.launching import CONFIG_NAME, check_preserved, encode_image, read_file, seccomp_section
+from runtime.commands.launching import (
+    CONFIG_NAME,
+    check_preserved,
+    encode_image,
+    read_file,
+    require_terminal,
+    seccomp_section,
+)
 from runtime.errors import ConfigError, LifecycleError, SyscallError
 from runtime.host.probe import probe_facts
 from runtime.launch.report import reason
@@ -102,6 +109,8 @@ def execute(invocation: Invocation) -> int:
     process = read_process(path) if path else inline_process(config.get("process") or {}, invocation)
     check_process(process)
     options = make_options(invocation, state)
+    if process.get("terminal") and not options.detach:
+        require_terminal()
     facts = probe_facts({**config, "process": process}, bool(process.get("terminal")) and not options.detach)
     warnings: list[str] = []
     plan = compile_exec(process, config, options, facts, saved_filter(dir_fd, config), warnings)

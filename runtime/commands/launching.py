@@ -183,6 +183,16 @@ def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[
     return options, config, facts
 
 
+def require_terminal() -> None:
+    """A terminal in the foreground needs one of ours at its other end.  Raises: SyscallError in runc's words."""
+    if posix.isatty(0) or posix.isatty(1) or posix.isatty(2):
+        return
+    try:
+        posix.close(posix.open("/dev/tty", posix.O_RDWR | posix.O_NOCTTY | posix.O_CLOEXEC))
+    except OSError as error:
+        raise SyscallError("open /dev/tty", error.errno or 0, reason(error)) from error
+
+
 def keep_root(root: str) -> None:
     """Make a state root below $XDG_RUNTIME_DIR sticky, so that cleaners of old files leave it alone.  Raises: SyscallError.
 
@@ -209,6 +219,9 @@ def launch(invocation: Invocation, mode: str) -> int:
     """Create (and run) the container that the invocation names; becomes the executor.  Raises: OciError."""
     container_id = invocation.container_id()
     options, config, facts = make_options(invocation, mode, container_id)
+    process = config.get("process")
+    if mode == "RUN" and not options.detach and process and process.get("terminal"):
+        require_terminal()
     section = seccomp_section(config)
     compiled = compiled_filter(section, facts.machine) if section is not None else None
     warnings: list[str] = []

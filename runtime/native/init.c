@@ -139,7 +139,7 @@ __attribute__((noinline)) static void give_back_memory(const struct run *run)
 {
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(PAGE - 1);
 	(void)SYS(madvise, here - STACK_USED, STACK_USED - PAGE, MADV_DONTNEED);
-	for (uint32_t i = 0; i < run->plan.header->stage_end[STAGE_HOST]; i++) {
+	for (uint32_t i = 0; i < run->plan.header->stage_end[STAGE_PARENT]; i++) {
 		const struct plan_op *op = &run->plan.ops[i];
 		uintptr_t begin = ((uintptr_t)plan_blob(run, op) + PAGE - 1) & ~(PAGE - 1);
 		uintptr_t end = ((uintptr_t)plan_blob(run, op) + op->blob_len) & ~(PAGE - 1);

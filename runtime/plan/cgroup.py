@@ -73,7 +73,9 @@ def plan_cgroup(draft: Draft, options: "CreateOptions") -> None:
     draft.host += [_write(write) for write in writes]
     if devices is not None:
         flags = "" if facts.initial_userns else "TOLERATE"
-        draft.host.append(
+        # the kernel's checking of the program takes as long as init's mounts: both at once, unless somebody else's code runs by then
+        stage = draft.host if (draft.config.get("hooks") or {}).get("createContainer") else draft.parent
+        stage.append(
             op("BPF_DEVICE", "unable to attach the device filter to the cgroup", flags, cgroup=CGROUP, blob=devices)
         )
     if not tolerate:

@@ -96,7 +96,7 @@ def _host(
     if compiled is not None:
         data = seccomp.encode_filter(draft, compiled)
         what = f"unable to save {seccomp.SAVED_NAME}"
-        draft.host.append(op("SAVE_FILE", what, dir=STATE, mode=0o600, name=seccomp.SAVED_NAME, blob=data))
+        draft.parent.append(op("SAVE_FILE", what, dir=STATE, mode=0o600, name=seccomp.SAVED_NAME, blob=data))
     later = hooks.save_later_hooks(draft, plan)
     if later is not None:
         draft.host.append(later)

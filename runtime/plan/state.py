@@ -59,7 +59,7 @@ def _flag(value: bool) -> str:
 
 
 def open_state(draft: Draft, options: "CreateOptions", state: tuple[str, str]) -> None:
-    """HOST, first of all: the state directory with what `delete --force` needs, and the config for exec."""
+    """HOST, first of all: the state directory with what `delete --force` needs.  PARENT, while init works: the config for exec."""
     head, tail = state
     what = "unable to save the container's state"
     draft.host.append(
@@ -73,7 +73,7 @@ def open_state(draft: Draft, options: "CreateOptions", state: tuple[str, str]) -
     )
     draft.host.append(op("SAVE_STATE", what, "CREATING", dir=STATE, head=head, tail=tail))
     saved = options.config_json or dumps(draft.config)
-    draft.host.append(
+    draft.parent.append(
         op("SAVE_FILE", f"unable to save {CONFIG_NAME}", dir=STATE, mode=0o600, name=CONFIG_NAME, blob=saved)
     )
 

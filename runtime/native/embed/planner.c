@@ -14,6 +14,11 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -161,11 +166,27 @@ static int link_modules(int argc, char **argv)
 	return link_all(link_order_create, link_codes_create, sizeof(link_codes_create));
 }
 
-/* Memory for the interpreter comes with its pages: a fault costs more than clearing a page that may not be used. */
+/* Memory for the interpreter: one huge page where the kernel has one to give, which costs one fault and one page to clear and to free
+ * again instead of some hundred of each.  It serves the arenas of a whole plan; what comes after it is ordinary memory. */
+#define HUGE_PAGE (2ul << 20)
+
 static void *new_arena(void *context, size_t size)
 {
+	static char *next, *end;
 	(void)context;
-	void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (!next) {
+		char *memory = mmap(NULL, 2 * HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (memory != MAP_FAILED) {
+			next = (char *)(((uintptr_t)memory + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
+			end = next + HUGE_PAGE;
+			(void)madvise(next, HUGE_PAGE, MADV_HUGEPAGE); /* refused: ordinary pages */
+		}
+	}
+	if (next && size <= (size_t)(end - next)) {
+		next += size;
+		return next - size;
+	}
+	void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return arena == MAP_FAILED ? NULL : arena;
 }
 
@@ -175,11 +196,20 @@ static void free_arena(void *context, void *arena, size_t size)
 	(void)munmap(arena, size);
 }
 
+/* Nearly all of the interpreter's own data is written while it starts: its pages are made at once. */
+static void take_data(void)
+{
+	extern char __data_start, _end;
+	uintptr_t begin = (uintptr_t)&__data_start & ~4095ul;
+	(void)madvise((void *)begin, (((uintptr_t)&_end + 4095) & ~4095ul) - begin, MADV_POPULATE_WRITE); /* before Linux 5.14: one by one */
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 4)
 		return 1;
 	int cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	take_data();
 	PyObjectArenaAllocator arenas = {NULL, new_arena, free_arena};
 	PyObject_SetArenaAllocator(&arenas);
 	if (initialize(argc - 4, argv + 4) != 0 || set_path(argv[2]) != 0)

@@ -42,15 +42,22 @@ def test_the_order_in_host() -> None:
     assert names(found, "HOST") == [
         "STATE_DIR",
         "SAVE_STATE",
-        "SAVE_FILE",
         "CGROUP_CREATE",
         "WRITE_AT",
-        "BPF_DEVICE",
         "FIFO",
     ]
+    assert names(found, "PARENT") == ["SAVE_FILE", "BPF_DEVICE"]
     made = one(found, "CGROUP_CREATE")
     assert made.flags == OP_FLAGS["MUST_BE_EMPTY"]
     assert made.places["controllers"] == "+cpuset +cpu +io +memory +hugetlb +pids +rdma"
+
+
+def test_hooks_never_run_without_the_device_filter() -> None:
+    """A createContainer hook runs while the parent half is still at work: the filter is attached before init exists."""
+    hooks = {"createContainer": [{"path": "/bin/true"}]}
+    found = plan(config(linux={**MEMORY, "cgroupsPath": "/x"}, hooks=hooks))
+    assert "BPF_DEVICE" in names(found, "HOST")
+    assert "BPF_DEVICE" not in names(found, "PARENT")
 
 
 def test_writes() -> None:

@@ -64,7 +64,7 @@ def test_as_data() -> None:
     """The same content; plain data throughout, nothing cut."""
     found = plan(config(hostname="x" * 60))
     data = json.loads(json.dumps(explain_json(found)))
-    assert [stage["stage"] for stage in data["stages"]][:2] == ["HOST", "SETUP"]
+    assert [stage["stage"] for stage in data["stages"]][:3] == ["HOST", "PARENT", "SETUP"]
     rows = [row for stage in data["stages"] for row in stage["operations"]]
     assert [row["index"] for row in rows] == list(range(len(rows)))
     hostname = next(row for row in rows if row["op"] == "HOSTNAME")
