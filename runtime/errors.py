@@ -3,19 +3,17 @@
     OciError
     ├── UsageError              the command line is wrong
     ├── ConfigError             config.json (or --process, --resources): every violation with its JSON pointer
-    ├── PolicyError             a policy file
     ├── FilterError             a seccomp section: rule index, syscall
     ├── HostError
-    │   ├── FeatureMissing      kernel or host lacks what the config asks for
-    │   └── PermissionMissing
+    │   └── FeatureMissing      kernel or host lacks what the config asks for
     ├── LifecycleError
-    │   ├── ContainerExists · ContainerNotFound · ContainerNotRunning · InvalidId
+    │   └── ContainerNotFound · ContainerNotRunning · InvalidId
     ├── SyscallError            call, object, errno
-    ├── InitError               stage, op, errno (reported by the executor)
-    ├── HookError · CgroupError · NetworkError · BrokerError
+    ├── CgroupError             a cgroup cannot be set up as asked
     ├── NotBuilt                asked for something that this version refuses
     └── SafetyViolation         a path left its root, a file was not what it must be
 
+What goes wrong in the executor is worded there (`runtime/native/undo.c`, `hooks.c`): it has no class here.
 Text is lower case, names the object, has no full stop.  Lifecycle texts are API: engines search them (containerd's
 shim, podman, CRI-O), so `tests/runtime/test_errors.py` pins them.
 """
@@ -45,12 +43,6 @@ class ConfigError(OciError):
         super().__init__(f"{name}: " + "; ".join(f"{pointer or '/'}: {text}" for pointer, text in violations))
 
 
-class PolicyError(OciError):
-    """A policy file is wrong."""
-
-    kind = "policy"
-
-
 class FilterError(OciError):
     """A seccomp section cannot be compiled; `violations` is a list of (JSON pointer, message), all of them."""
 
@@ -74,26 +66,10 @@ class FeatureMissing(HostError):
     kind = "feature-missing"
 
 
-class PermissionMissing(HostError):
-    """The caller may not do what was asked."""
-
-    kind = "permission-missing"
-
-
 class LifecycleError(OciError):
     """The container is not in a state that allows the verb."""
 
     kind = "lifecycle"
-
-
-class ContainerExists(LifecycleError):
-    """create of an ID that is taken."""
-
-    kind = "container-exists"
-
-    def __init__(self) -> None:
-        """Say it in runc's words."""
-        super().__init__("container with given ID already exists")
 
 
 class ContainerNotFound(LifecycleError):
@@ -133,34 +109,10 @@ class SyscallError(OciError):
         super().__init__(f"{what}: {text}")
 
 
-class InitError(OciError):
-    """The executor reported a failed operation."""
-
-    kind = "init"
-
-
-class HookError(OciError):
-    """A hook failed or ran past its timeout."""
-
-    kind = "hook"
-
-
 class CgroupError(OciError):
     """A cgroup cannot be set up as asked."""
 
     kind = "cgroup"
-
-
-class NetworkError(OciError):
-    """A network device or address cannot be set up as asked."""
-
-    kind = "network"
-
-
-class BrokerError(OciError):
-    """The broker cannot serve a container."""
-
-    kind = "broker"
 
 
 class NotBuilt(OciError):

@@ -8,6 +8,7 @@ stock interpreter), and they cost time to unmarshal.
 """
 
 import argparse
+import ast
 import marshal
 import os
 import sys
@@ -42,6 +43,51 @@ def link_order(needs: dict[str, tuple[str, ...]], roots: tuple[str, ...]) -> lis
     return list(order)
 
 
+class Lean(ast.NodeTransformer):
+    """Takes out what only people and type checkers read, and what an import would pay for all the same.
+
+    Annotations of functions and variables are evaluated when a module is executed, and `if TYPE_CHECKING:` is unmarshalled with the
+    rest.  A class's annotations are its fields (`runtime.record`): their names stay.
+    """
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """A function without annotations."""
+        node.returns = None
+        arguments = node.args
+        for argument in (
+            *arguments.posonlyargs,
+            *arguments.args,
+            *arguments.kwonlyargs,
+            arguments.vararg,
+            arguments.kwarg,
+        ):
+            if argument is not None:
+                argument.annotation = None
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        """A class whose fields have names and no types."""
+        for statement in node.body:
+            if isinstance(statement, ast.AnnAssign):
+                statement.annotation = ast.copy_location(ast.Constant(None), statement)
+        node.body = [
+            statement if isinstance(statement, ast.AnnAssign) else self.visit(statement) for statement in node.body
+        ]
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """A variable without its type."""
+        made = ast.Assign([node.target], node.value) if node.value is not None else ast.Pass()
+        return ast.copy_location(made, node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        """What holds when nobody checks types."""
+        self.generic_visit(node)
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return node.orelse or ast.copy_location(ast.Pass(), node)
+        return node
+
+
 def without_lines(code: CodeType) -> CodeType:
     """The same code, and what is nested in it, without line numbers."""
     constants = tuple(without_lines(value) if isinstance(value, CodeType) else value for value in code.co_consts)
@@ -66,7 +112,8 @@ def frozen_header(tree: str, sites: list[str]) -> str:
     for name, number in index.items():
         path, is_package = places[name]
         with open(path, encoding="utf-8") as file:
-            code = compile(file.read(), os.path.relpath(path, tree), "exec", dont_inherit=True, optimize=2)
+            parsed = ast.fix_missing_locations(Lean().visit(ast.parse(file.read(), path)))
+        code = compile(parsed, os.path.relpath(path, tree), "exec", dont_inherit=True, optimize=2)
         codes[name] = without_lines(code)
         data = marshal.dumps(codes[name])
         arrays.append(byte_array(f"module_{number}", data))

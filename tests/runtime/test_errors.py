@@ -37,7 +37,6 @@ def test_the_docstring_draws_the_whole_tree() -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (errors.ContainerExists(), "container with given ID already exists"),
         (errors.ContainerNotFound(), "container does not exist"),
         (errors.ContainerNotRunning(), "container not running"),
     ],
