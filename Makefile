@@ -104,8 +104,8 @@ test: build ## the unit tests, in parallel; T=PATH for some
 test-pythons: build ## the unit tests under the oldest and the newest Python of this machine
 	@tools/test-pythons
 
-property: build ## the property tests, with CI's number of examples
-	@HYPOTHESIS_PROFILE=ci $(PYTEST) -q -n $(JOBS) $$(grep -l -r -E '^(from|import) hypothesis' --include='test_*.py' tests)
+property: build ## the property tests, long and with new examples each time
+	@HYPOTHESIS_PROFILE=explore $(PYTEST) -q -n $(JOBS) $$(grep -l -r -E '^(from|import) hypothesis' --include='test_*.py' tests)
 
 golden: build ## rewrite the golden files; read the diff before you commit it
 	@POSTERN_GOLDEN=rewrite $(PYTEST) -q tests -k golden
