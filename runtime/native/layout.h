@@ -14,7 +14,7 @@
 #define PLAN_FIRST_FREE_SLOT 0x10u
 #define PLAN_SLOT_COUNT 0xfau
 #define PLAN_LIST_END 0xffffffffffffffffull
-#define PLAN_DIGEST 0x288106d3u
+#define PLAN_DIGEST 0x7368d748u
 #define PLAN_MAGIC "POSTERN"
 #define MODE_CREATE 1u
 #define MODE_RUN 2u
@@ -192,6 +192,12 @@ struct op_shape {
 	X(OP_NOTIFY_SOCKET, op_notify_socket) \
 	X(OP_REMOUNT, op_remount) \
 	X(OP_WRITE_FIRST, op_write_first) \
+	X(OP_BIND_SELF, op_bind_self) \
+	X(OP_LANDLOCK_RULESET, op_landlock_ruleset) \
+	X(OP_LANDLOCK_PATH, op_landlock_path) \
+	X(OP_LANDLOCK_FD, op_landlock_fd) \
+	X(OP_LANDLOCK_PORT, op_landlock_port) \
+	X(OP_LANDLOCK_RESTRICT, op_landlock_restrict) \
 
 enum op_code {
 	OP_STATE_DIR = 1,
@@ -261,6 +267,12 @@ enum op_code {
 	OP_NOTIFY_SOCKET = 65,
 	OP_REMOUNT = 66,
 	OP_WRITE_FIRST = 67,
+	OP_BIND_SELF = 68,
+	OP_LANDLOCK_RULESET = 69,
+	OP_LANDLOCK_PATH = 70,
+	OP_LANDLOCK_FD = 71,
+	OP_LANDLOCK_PORT = 72,
+	OP_LANDLOCK_RESTRICT = 73,
 	OP_CODE_END
 };
 
@@ -376,12 +388,13 @@ enum op_code {
 #define MOUNT_COPY_root slot[0]
 #define MOUNT_COPY_tree slot[1]
 #define MOUNT_COPY_target s[0]
-/* SET_ATTR: mount_setattr on a tree, or on a path in the current root; userns adds MOUNT_ATTR_IDMAP */
+/* SET_ATTR: mount_setattr on a tree, or on a path in the current root (resolve: RESOLVE_*); userns adds MOUNT_ATTR_IDMAP */
 #define SET_ATTR_tree slot[0]
 #define SET_ATTR_userns slot[1]
 #define SET_ATTR_set n[0]
 #define SET_ATTR_clear n[1]
 #define SET_ATTR_propagation n[2]
+#define SET_ATTR_resolve n[3]
 #define SET_ATTR_path s[0]
 /* MAKE_DIR: mkdir -p in root, component by component */
 #define MAKE_DIR_root slot[0]
@@ -482,6 +495,29 @@ enum op_code {
 #define REMOUNT_target s[0]
 /* WRITE_FIRST: names and values in turn: write the value of the first name that exists in dir; none: ENOENT */
 #define WRITE_FIRST_dir slot[0]
+/* BIND_SELF: bind path in the current root onto itself with these mount attributes; no symlink is followed; OPTIONAL: nor need it be there */
+#define BIND_SELF_set n[0]
+#define BIND_SELF_clear n[1]
+#define BIND_SELF_path s[0]
+/* LANDLOCK_RULESET: a Landlock ruleset that handles these rights */
+#define LANDLOCK_RULESET_ruleset slot[0]
+#define LANDLOCK_RULESET_fs n[0]
+#define LANDLOCK_RULESET_net n[1]
+#define LANDLOCK_RULESET_scoped n[2]
+/* LANDLOCK_PATH: allow access at and beneath path in the current root; no symlink is followed; OPTIONAL: nor need it be there */
+#define LANDLOCK_PATH_ruleset slot[0]
+#define LANDLOCK_PATH_access n[0]
+#define LANDLOCK_PATH_path s[0]
+/* LANDLOCK_FD: allow access at and beneath what fd is */
+#define LANDLOCK_FD_ruleset slot[0]
+#define LANDLOCK_FD_fd slot[1]
+#define LANDLOCK_FD_access n[0]
+/* LANDLOCK_PORT: allow access to a TCP port */
+#define LANDLOCK_PORT_ruleset slot[0]
+#define LANDLOCK_PORT_access n[0]
+#define LANDLOCK_PORT_port n[1]
+/* LANDLOCK_RESTRICT: landlock_restrict_self, the ruleset is closed */
+#define LANDLOCK_RESTRICT_ruleset slot[0]
 
 #ifdef PLAN_SHAPES
 static const struct op_shape op_shapes[OP_CODE_END] = {
@@ -517,7 +553,7 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"MOUNT_FS", 2, 3, 0, 2, 7, 7, 1, 4},
 	{"MOUNT_TREE", 2, 3, 3, 0, 0, 1, 1, 0},
 	{"MOUNT_COPY", 2, 3, 3, 0, 0, 1, 1, 0},
-	{"SET_ATTR", 3, 3, 0, 0, 7, 1, 0, 0},
+	{"SET_ATTR", 3, 3, 0, 0, 15, 1, 0, 0},
 	{"MAKE_DIR", 2, 1, 1, 0, 1, 1, 1, 0},
 	{"MAKE_DEV", 2, 1, 1, 0, 7, 1, 1, 0},
 	{"SYMLINK", 2, 1, 1, 0, 0, 3, 3, 0},
@@ -553,6 +589,12 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"NOTIFY_SOCKET", 1, 3, 3, 2, 0, 1, 1, 0},
 	{"REMOUNT", 2, 1, 1, 0, 3, 1, 1, 4},
 	{"WRITE_FIRST", 1, 1, 1, 0, 0, 0, 0, 4},
+	{"BIND_SELF", 2, 0, 0, 0, 3, 1, 1, 0},
+	{"LANDLOCK_RULESET", 2, 1, 1, 1, 7, 0, 0, 0},
+	{"LANDLOCK_PATH", 2, 1, 1, 0, 1, 1, 1, 0},
+	{"LANDLOCK_FD", 2, 3, 3, 0, 1, 0, 0, 0},
+	{"LANDLOCK_PORT", 2, 1, 1, 0, 3, 0, 0, 0},
+	{"LANDLOCK_RESTRICT", 2, 1, 1, 0, 0, 0, 0, 0},
 };
 static const uint8_t stage_halves[STAGE_COUNT] = {1, 1, 2, 1, 2, 1, 2, 1, 2, 1, 1};
 #endif

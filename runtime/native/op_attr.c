@@ -14,7 +14,7 @@ int op_set_attr(struct run *run, const struct plan_op *op)
 		attr.attr_set |= MOUNT_ATTR_IDMAP;
 		attr.userns_fd = (uint32_t)run->slot[op->SET_ATTR_userns];
 	}
-	SCOPED_FD(opened) = op->SET_ATTR_tree == PLAN_NO_SLOT ? in_root_open(AT_FDCWD, path ? path : "/", 0, 0) : -1;
+	SCOPED_FD(opened) = op->SET_ATTR_tree == PLAN_NO_SLOT ? in_root_plain(path ? path : "/", op->SET_ATTR_resolve, op->flags) : -1;
 	int fd = op->SET_ATTR_tree == PLAN_NO_SLOT ? opened : run->slot[op->SET_ATTR_tree];
 	return fd < 0 ? fd : (int)SYS(mount_setattr, fd, "", flags, &attr, sizeof(attr));
 }
@@ -67,6 +67,24 @@ int op_readonly_path(struct run *run, const struct plan_op *op)
 	if (tree < 0)
 		return tree;
 	long ret = SYS(mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr));
+	return ret < 0 ? (int)ret : tree_attach(tree, target);
+}
+
+/* The attributes are on the copy before anybody can see it, and it goes where it was taken from whatever is renamed meanwhile. */
+int op_bind_self(struct run *run, const struct plan_op *op)
+{
+	struct mount_attr attr = {.attr_set = op->BIND_SELF_set, .attr_clr = op->BIND_SELF_clear};
+	SCOPED_FD(target) = in_root_plain(plan_string(run, op->BIND_SELF_path), RESOLVE_NO_SYMLINKS, op->flags);
+	if (target < 0)
+		return target;
+	if (is_same_place(AT_FDCWD, target))
+		return refuse_root(run);
+	SCOPED_FD(tree) = (int)SYS(open_tree, target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (tree < 0)
+		return tree;
+	long ret = 0;
+	if (attr.attr_set || attr.attr_clr)
+		ret = SYS(mount_setattr, tree, "", AT_EMPTY_PATH | (op->flags & OPF_RECURSIVE ? AT_RECURSIVE : 0), &attr, sizeof(attr));
 	return ret < 0 ? (int)ret : tree_attach(tree, target);
 }
 

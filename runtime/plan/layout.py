@@ -97,7 +97,7 @@ HEADER = (
 # op flags, by op (bit numbers are shared only by name)
 OP_FLAGS = {
     "RECURSIVE": 1 << 0,
-    "OPTIONAL": 1 << 1,  # a missing target (ENOENT) is not an error
+    "OPTIONAL": 1 << 1,  # a missing target (ENOENT) is not an error; a path: nor one behind a file or a symlink, where none is followed
     "TOLERATE": 1 << 2,  # EPERM/EACCES (and EROFS) warn instead of failing
     "REPLACE": 1 << 3,  # SYMLINK: an existing wrong entry is replaced
     "COPY_UP": 1 << 4,  # MOUNT_FS tmpfs: the directory's content is copied into it first
@@ -226,10 +226,10 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
     "SET_ATTR": (
         "PI",
         "tree?< userns?<",
-        "set clear propagation?",
+        "set clear propagation? resolve?",
         "path?",
         "",
-        "mount_setattr on a tree, or on a path in the current root; userns adds MOUNT_ATTR_IDMAP",
+        "mount_setattr on a tree, or on a path in the current root (resolve: RESOLVE_*); userns adds MOUNT_ATTR_IDMAP",
     ),
     "MAKE_DIR": ("I", "root<", "mode", "path", "", "mkdir -p in root, component by component"),
     "MAKE_DEV": ("I", "root<", "mode rdev owner", "path", "", "mknod in root, verified; owner = uid << 32 | gid"),
@@ -327,6 +327,26 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
         "list",
         "names and values in turn: write the value of the first name that exists in dir; none: ENOENT",
     ),
+    "BIND_SELF": (
+        "I",
+        "",
+        "set? clear?",
+        "path",
+        "",
+        "bind path in the current root onto itself with these mount attributes; no symlink is followed; OPTIONAL: nor need it be there",
+    ),
+    "LANDLOCK_RULESET": ("I", "ruleset>", "fs? net? scoped?", "", "", "a Landlock ruleset that handles these rights"),
+    "LANDLOCK_PATH": (
+        "I",
+        "ruleset<",
+        "access",
+        "path",
+        "",
+        "allow access at and beneath path in the current root; no symlink is followed; OPTIONAL: nor need it be there",
+    ),
+    "LANDLOCK_FD": ("I", "ruleset< fd<", "access", "", "", "allow access at and beneath what fd is"),
+    "LANDLOCK_PORT": ("I", "ruleset<", "access port", "", "", "allow access to a TCP port"),
+    "LANDLOCK_RESTRICT": ("I", "ruleset<", "", "", "", "landlock_restrict_self, the ruleset is closed"),
 }
 OP_CODES = {name: code for code, name in enumerate(OPS, start=1)}
 

@@ -1,6 +1,6 @@
 """Words for the numbers in operations: which place of which operation holds which kernel flags.  For `explain` alone."""
 
-from runtime.abi import filters, mounts, scheduling
+from runtime.abi import filters, landlock, mounts, scheduling
 from runtime.abi.capabilities import capability_names
 from runtime.abi.limits import RLIM_INFINITY, RLIMITS
 from runtime.abi.namespaces import NAMESPACES
@@ -23,8 +23,25 @@ _PROPAGATION = {
     "shared": mounts.MS_SHARED,
 }
 _FILTER = {name.removeprefix("SECCOMP_FILTER_FLAG_"): bit for name, bit in filters.FILTER_FLAGS.items()}
+_RESOLVE = {"NO_SYMLINKS": 0x04}
 _RLIMITS = {number: name for name, number in RLIMITS.items()}
 _MODES = {number: name for name, number in scheduling.MPOL_MODES.items()}
+# a place, or one place of one operation: the bits that it holds
+_BITS = {
+    "propagation": _PROPAGATION,
+    "type": CLONE_WORDS,
+    "types": CLONE_WORDS,
+    "resolve": _RESOLVE,
+    "PROPAGATION flags": _PROPAGATION,
+    "UNSHARE flags": CLONE_WORDS,
+    "SECCOMP flags": _FILTER,
+    "LANDLOCK_RULESET fs": landlock.ACCESS_FS,
+    "LANDLOCK_RULESET net": landlock.ACCESS_NET,
+    "LANDLOCK_RULESET scoped": landlock.SCOPE,
+    "LANDLOCK_PATH access": landlock.ACCESS_FS,
+    "LANDLOCK_FD access": landlock.ACCESS_FS,
+    "LANDLOCK_PORT access": landlock.ACCESS_NET,
+}
 
 
 def _bits(value: int, words: dict[str, int]) -> str:
@@ -47,14 +64,11 @@ def words_for(op_name: str, place: str, value: int) -> str | None:
     """What a number means, or None when it is just a number."""
     if place in ("attr", "set", "clear"):
         return _attributes(value)
-    if place == "propagation" or (op_name, place) == ("PROPAGATION", "flags"):
-        return _bits(value, _PROPAGATION)
-    if place in ("type", "types") or (op_name, place) == ("UNSHARE", "flags"):
-        return _bits(value, CLONE_WORDS)
+    words = _BITS.get(f"{op_name} {place}") or _BITS.get(place)
+    if words is not None:
+        return _bits(value, words)
     if op_name in ("CAP_SET", "CAP_BOUNDING"):
         return ",".join(name.removeprefix("CAP_").lower() for name in capability_names(value)) or "-"
-    if op_name == "SECCOMP":
-        return _bits(value, _FILTER)
     if op_name == "RLIMIT":
         return _RLIMITS.get(value) if place == "resource" else ("unlimited" if value == RLIM_INFINITY else None)
     if (op_name, place) == ("MEMPOLICY", "mode"):

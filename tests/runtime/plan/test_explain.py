@@ -39,6 +39,13 @@ def test_operations_are_numbered_through_the_stages() -> None:
         (op("HOSTNAME", "", name="a\nb\\"), "HOSTNAME name=a\\nb\\\\"),
         (op("UMASK", "", mask=0), "UMASK mask=0000"),
         (op("SETSID", ""), "SETSID"),
+        (op("SET_ATTR", "", set=1, clear=0, resolve=4, path="/a"), "SET_ATTR set=ro clear=0 resolve=NO_SYMLINKS path=/a"),
+        (op("BIND_SELF", "", "OPTIONAL", clear=abi.MOUNT_ATTR_RDONLY, path="/a"), "BIND_SELF clear=ro path=/a OPTIONAL"),
+        (op("LANDLOCK_RULESET", "", ruleset=16, fs=0b1011, net=2, scoped=3),
+         "LANDLOCK_RULESET ruleset=#16 fs=EXECUTE|WRITE_FILE|READ_DIR net=CONNECT_TCP scoped=ABSTRACT_UNIX_SOCKET|SIGNAL"),
+        (op("LANDLOCK_PATH", "", ruleset=16, access=4, path="/etc"), "LANDLOCK_PATH ruleset=#16 access=READ_FILE path=/etc"),
+        (op("LANDLOCK_FD", "", ruleset=16, fd=4, access=2), "LANDLOCK_FD ruleset=#16 fd=fifo access=WRITE_FILE"),
+        (op("LANDLOCK_PORT", "", ruleset=16, access=1, port=80), "LANDLOCK_PORT ruleset=#16 access=BIND_TCP port=80"),
     ],
 )  # fmt: skip
 def test_places_are_decoded(step: op, line: str) -> None:  # type: ignore[valid-type]
