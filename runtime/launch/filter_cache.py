@@ -11,7 +11,10 @@ from runtime.seccomp.program import Filter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
+
+    Section = dict[str, Any]
 
 MAGIC = b"postern filter 1\n"
 _DIGEST_SIZE = 64
@@ -34,12 +37,12 @@ def _sha256(data: bytes) -> str:
     return digest
 
 
-def cache_key(section: "dict[str, Any]", arch: str, compiler: str) -> str:
-    """The name of a compiled section: depends on its content alone, the architecture and the compiler's identity."""
+def cache_key(sections: "tuple[Section, ...]", arch: str, compiler: str) -> str:
+    """The name of what sections were compiled to: depends on their content and order, the architecture and the compiler alone."""
     from marshal import dumps
 
     # format 2: no references and no interning marks, so equal data gives equal bytes in every process
-    return _sha256(dumps((section, arch, compiler), 2))
+    return _sha256(dumps((sections, arch, compiler), 2))
 
 
 def default_directory() -> str | None:
@@ -191,27 +194,30 @@ def compiler_identity() -> str:
 
 
 def compiled_filter(
-    section: "dict[str, Any]", arch: str, directory: str | None = None, identity: str | None = None
+    sections: "Section | Sequence[Section]", arch: str, directory: str | None = None, identity: str | None = None
 ) -> Filter:
-    """The program of a seccomp section, from the cache when the same compiler compiled it before.
+    """The program of a seccomp section, or of several that hold together, from the cache when the same compiler made it before.
 
-    `directory` and `identity` (of the compiler) are found out when not given.  Raises: FilterError.
+    Each call gets the strictest verdict of all sections.  `directory` and `identity` (of the compiler) are found out when not
+    given.  Raises: FilterError.
     """
+    if isinstance(sections, dict):
+        sections = (sections,)
     identity = identity or compiler_identity()
     directory = directory or default_directory()
     if not directory or not identity:
-        return _compile(section, arch)
-    key = cache_key(section, arch, identity)
+        return _compile(sections, arch)
+    key = cache_key(tuple(sections), arch, identity)
     cache = FilterCache(directory)
     found = cache.get(key)
     if found is None:
-        found = _compile(section, arch)
+        found = _compile(sections, arch)
         cache.put(key, found)
     cache.close()
     return found
 
 
-def _compile(section: "dict[str, Any]", arch: str) -> Filter:
-    from runtime.seccomp.compile import compile_profile
+def _compile(sections: "Sequence[Section]", arch: str) -> Filter:
+    from runtime.seccomp.compile import compile_profiles
 
-    return compile_profile(section, arch)
+    return compile_profiles(sections, arch)

@@ -84,7 +84,7 @@ def parse_profile(section: "dict[str, Any]", native: Arch) -> Profile:
         rule = _rule(index, entry, wrong)
         rules.append(rule)
         notify = notify or rule.action == RET_USER_NOTIF
-    flags, warnings = _flags(section.get("flags"), notify, wrong)
+    flags, warnings = settle_flags(_flags(section.get("flags"), wrong), notify=notify)
     wrong.extend(refuse_contradictions(tuple(rules), default))
     if wrong:
         raise FilterError(wrong)
@@ -177,16 +177,28 @@ def _condition(at: str, argument: "dict[str, Any]", wrong: "Violations") -> Cond
     return Condition(index, str(operator), value or 0, value_two)
 
 
-def _flags(flags: "list[str] | None", notify: bool, wrong: "Violations") -> tuple[int | None, tuple[str, ...]]:
-    """SECCOMP_FILTER_FLAG_* bits or None where the section does not say, and what had to be left out."""
-    if flags is None:
-        return None, ()
-    bits = 0
-    for position, flag in enumerate(flags):
-        if flag in FLAGS:
-            bits |= FLAGS[flag]
-        else:
+def _flags(flags: "list[str] | None", wrong: "Violations") -> int | None:
+    """SECCOMP_FILTER_FLAG_* bits, or None where the section does not say."""
+    for position, flag in enumerate(flags or ()):
+        if flag not in FLAGS:
             wrong.append((f"/flags/{position}", f"unknown flag {flag!r}"))
+    return flag_bits(flags)
+
+
+def flag_bits(flags: "list[str] | None") -> int | None:
+    """What a section asks for, as SECCOMP_FILTER_FLAG_* bits; None where it does not say."""
+    if flags is None:
+        return None
+    bits = 0
+    for flag in flags:
+        bits |= FLAGS.get(flag, 0)
+    return bits
+
+
+def settle_flags(bits: int | None, *, notify: bool) -> tuple[int | None, tuple[str, ...]]:
+    """The bits that the kernel takes for a program that has a listener or none, and what had to be left out."""
+    if bits is None:
+        return None, ()
     if notify and bits & FLAG_TSYNC:
         bits |= FLAG_TSYNC_ESRCH  # TSYNC cannot report a thread and a listener in one number (Linux 5.7)
     if bits & FLAG_WAIT_KILLABLE_RECV and not notify:

@@ -49,15 +49,18 @@ def test_property_damage_is_noticed(compiled: Filter, data: st.DataObject) -> No
 
 
 def test_key_depends_on_everything() -> None:
-    """Section, architecture and compiler each make a different key; equal content the same."""
-    base = cache_key(SECTION, "x86_64", "c")
-    assert base == cache_key({**SECTION}, "x86_64", "c")
+    """Sections and their order, architecture and compiler each make a different key; equal content the same."""
+    base = cache_key((SECTION,), "x86_64", "c")
+    assert base == cache_key(({**SECTION},), "x86_64", "c")
+    other = {**SECTION, "flags": []}
     others = [
-        cache_key({**SECTION, "flags": []}, "x86_64", "c"),
-        cache_key(SECTION, "aarch64", "c"),
-        cache_key(SECTION, "x86_64", "d"),
+        cache_key((other,), "x86_64", "c"),
+        cache_key((SECTION, other), "x86_64", "c"),
+        cache_key((other, SECTION), "x86_64", "c"),
+        cache_key((SECTION,), "aarch64", "c"),
+        cache_key((SECTION,), "x86_64", "d"),
     ]
-    assert len({base, *others}) == 4
+    assert len({base, *others}) == 6
 
 
 def test_second_compilation_is_a_hit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +69,20 @@ def test_second_compilation_is_a_hit(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(filter_cache, "_compile", None)
     assert compiled_filter(SECTION, "x86_64", str(tmp_path / "cache"), "id") == first
     assert first.program
+
+
+def test_several_sections_have_a_key_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One alone is the same as a list of one; two make another program, and their order counts."""
+    place = str(tmp_path / "cache")
+    other = {**SECTION, "defaultAction": "SCMP_ACT_LOG"}
+    both = compiled_filter([SECTION, other], "x86_64", place, "id")
+    alone = compiled_filter(SECTION, "x86_64", place, "id")
+    compiled_filter([other, SECTION], "x86_64", place, "id")
+    assert len(os.listdir(place)) == 3
+    assert both.program != alone.program
+    monkeypatch.setattr(filter_cache, "_compile", None)
+    assert compiled_filter((SECTION,), "x86_64", place, "id") == alone
+    assert compiled_filter([SECTION, other], "x86_64", place, "id") == both
 
 
 def test_directory_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import FilterError
 from runtime.seccomp.arches import find_arch, syscall_numbers
-from runtime.seccomp.compile import compile_profile
+from runtime.seccomp.compile import compile_profile, compile_profiles
 from runtime.seccomp.interpret import Call, decode, interpret
 from tests.runtime.seccomp import sections
 from tests.runtime.seccomp.samples import read_profile
@@ -44,8 +44,8 @@ def victim() -> Iterator[Victim]:
     assert process.stdout
     ours, theirs = process.stdout, process.stdin
 
-    def run(program: bytes, calls: list[tuple[int, ...]], flags: int = 0, gate: str = "syscall") -> list[Any]:
-        order = {"program": program.hex(), "calls": calls, "flags": flags, "gate": gate}
+    def run(program: bytes, calls: list[tuple[int, ...]], **more: Any) -> list[Any]:
+        order = {"program": program.hex(), "calls": calls, **more}
         theirs.write(json.dumps(order) + "\n")
         theirs.flush()
         answer: list[Any] = json.loads(ours.readline())
@@ -109,6 +109,31 @@ def test_kernel_runs_programs_as_the_interpreter_does(victim: Victim, rules: lis
     decoded = decode(program)
     wanted = [felt(interpret(decoded, call).verdict) for call in calls]
     assert victim(program, [(call.nr, *call.args) for call in calls]) == wanted
+
+
+@settings(
+    max_examples=max(12, settings().max_examples // 4),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(several=st.lists(rules_on_idle_calls(), min_size=2, max_size=3))
+def test_one_program_of_several_sections_does_what_several_filters_do(
+    victim: Victim, several: list[list[dict[str, Any]]]
+) -> None:
+    """The kernel decides between filters itself, the one attached last first."""
+    together = [{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules} for rules in several]
+    try:
+        alone = [compile_profile(section, MACHINE).program.hex() for section in together]
+    except FilterError:
+        reject()
+    idle = {number(name) for name in IDLE}
+    everything = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule for rules in several for rule in rules]}
+    calls = [
+        (call.nr, *call.args)
+        for call in sections.boundary_calls(everything, MACHINE)
+        if NATIVE and call.arch == NATIVE.audit and call.nr in idle
+    ]
+    wanted = victim(bytes.fromhex(alone[0]), calls, earlier=alone[:0:-1])
+    assert victim(compile_profiles(together, MACHINE).program, calls) == wanted
 
 
 @pytest.mark.skipif(MACHINE != "x86_64", reason="32-bit calls are made through int 0x80")

@@ -1,7 +1,7 @@
 """A process to be filtered: attaches programs to children of its own and makes calls there.
 
 Run as `python -I -S victim.py`.  One JSON object a line on stdin: {"program": hex, "flags": int, "calls": [[nr, a0..a5], ...],
-"gate": "syscall" | "int80"}; one JSON list a line on stdout: for each call 0 or the errno, then "signal N" if the child died.
+"gate": "syscall" | "int80", "earlier": [hex of a program that is attached before, ...]}; one JSON list a line on stdout: for each call 0 or the errno, then "signal N" if the child died.
 """
 
 import ctypes
@@ -54,14 +54,15 @@ def gate(name: str) -> Callable[..., int]:
 
 def child(order: dict[str, Any], out: int) -> None:
     """Attach the program, make the calls, write a line for each."""
-    program = bytes.fromhex(order["program"])
     call = gate(order.get("gate", "syscall"))
-    fprog = Program(len(program) // 8, program)
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         os._exit(3)
-    if libc.syscall(NR_SECCOMP, 1, order.get("flags", 0), ctypes.byref(fprog)) < 0:
-        os.write(out, b"%d\n" % -ctypes.get_errno())
-        os._exit(4)
+    for text in (*order.get("earlier", ()), order["program"]):
+        program = bytes.fromhex(text)
+        fprog = Program(len(program) // 8, program)
+        if libc.syscall(NR_SECCOMP, 1, order.get("flags", 0), ctypes.byref(fprog)) < 0:
+            os.write(out, b"%d\n" % -ctypes.get_errno())
+            os._exit(4)
     for values in order["calls"]:
         os.write(out, b"%d\n" % call(*values))
     os._exit(0)
