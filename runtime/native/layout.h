@@ -14,7 +14,7 @@
 #define PLAN_FIRST_FREE_SLOT 0x10u
 #define PLAN_SLOT_COUNT 0xfau
 #define PLAN_LIST_END 0xffffffffffffffffull
-#define PLAN_DIGEST 0x7368d748u
+#define PLAN_DIGEST 0x411a8e97u
 #define PLAN_MAGIC "POSTERN"
 #define MODE_CREATE 1u
 #define MODE_RUN 2u
@@ -198,6 +198,8 @@ struct op_shape {
 	X(OP_LANDLOCK_FD, op_landlock_fd) \
 	X(OP_LANDLOCK_PORT, op_landlock_port) \
 	X(OP_LANDLOCK_RESTRICT, op_landlock_restrict) \
+	X(OP_BPF_MAP, op_bpf_map) \
+	X(OP_BPF_ATTACH, op_bpf_attach) \
 
 enum op_code {
 	OP_STATE_DIR = 1,
@@ -273,6 +275,8 @@ enum op_code {
 	OP_LANDLOCK_FD = 71,
 	OP_LANDLOCK_PORT = 72,
 	OP_LANDLOCK_RESTRICT = 73,
+	OP_BPF_MAP = 74,
+	OP_BPF_ATTACH = 75,
 	OP_CODE_END
 };
 
@@ -468,7 +472,8 @@ enum op_code {
 #define EXEC_PATH_name s[0]
 /* SECCOMP: seccomp(SET_MODE_FILTER, flags, blob) */
 #define SECCOMP_flags n[0]
-/* SEND_LISTENER: send the seccomp fd to the agent: head, pid, middle, state, tail */
+/* SEND_LISTENER: send the seccomp fd to the agent: head, pid, middle, state, tail; answered = 1: it is our broker, whose answer decides */
+#define SEND_LISTENER_answered n[0]
 #define SEND_LISTENER_path s[0]
 #define SEND_LISTENER_head s[1]
 #define SEND_LISTENER_middle s[2]
@@ -518,6 +523,20 @@ enum op_code {
 #define LANDLOCK_PORT_port n[1]
 /* LANDLOCK_RESTRICT: landlock_restrict_self, the ruleset is closed */
 #define LANDLOCK_RESTRICT_ruleset slot[0]
+/* BPF_MAP: make a BPF map of exactly these (key, value) pairs, then freeze it */
+#define BPF_MAP_map slot[0]
+#define BPF_MAP_type n[0]
+#define BPF_MAP_key_size n[1]
+#define BPF_MAP_value_size n[2]
+#define BPF_MAP_flags n[3]
+/* BPF_ATTACH: load a BPF program, whose loads of a map's address name a slot by its place (0 to 2), attach it to the cgroup beside others */
+#define BPF_ATTACH_cgroup slot[0]
+#define BPF_ATTACH_map0 slot[1]
+#define BPF_ATTACH_map1 slot[2]
+#define BPF_ATTACH_map2 slot[3]
+#define BPF_ATTACH_prog_type n[0]
+#define BPF_ATTACH_attach_type n[1]
+#define BPF_ATTACH_name s[0]
 
 #ifdef PLAN_SHAPES
 static const struct op_shape op_shapes[OP_CODE_END] = {
@@ -580,7 +599,7 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"HOME", 2, 0, 0, 0, 1, 0, 0, 0},
 	{"EXEC_PATH", 2, 0, 0, 0, 0, 1, 1, 4},
 	{"SECCOMP", 2, 0, 0, 0, 1, 0, 0, 1},
-	{"SEND_LISTENER", 1, 0, 0, 0, 0, 15, 15, 0},
+	{"SEND_LISTENER", 1, 0, 0, 0, 1, 15, 15, 0},
 	{"SEND_PIDFD", 1, 1, 1, 0, 0, 1, 1, 0},
 	{"PID_FILE", 1, 0, 0, 0, 0, 1, 1, 0},
 	{"FIFO_WAIT", 2, 3, 3, 0, 0, 0, 0, 0},
@@ -595,6 +614,8 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"LANDLOCK_FD", 2, 3, 3, 0, 1, 0, 0, 0},
 	{"LANDLOCK_PORT", 2, 1, 1, 0, 3, 0, 0, 0},
 	{"LANDLOCK_RESTRICT", 2, 1, 1, 0, 0, 0, 0, 0},
+	{"BPF_MAP", 1, 1, 1, 1, 15, 0, 0, 1},
+	{"BPF_ATTACH", 1, 15, 1, 0, 3, 1, 1, 1},
 };
 static const uint8_t stage_halves[STAGE_COUNT] = {1, 1, 2, 1, 2, 1, 2, 1, 2, 1, 1};
 #endif

@@ -91,7 +91,7 @@ SHAPES: dict[str, tuple[int, int, str, dict[str, int]]] = {
     "HOME": (56, 0x40, "", {"uid": 6}),
     "EXEC_PATH": (57, 0x400, "list", {"name": 10}),
     "SECCOMP": (58, 0x40, "bytes", {"flags": 6}),
-    "SEND_LISTENER": (59, 0x3c00, "", {"path": 10, "head": 11, "middle": 12, "tail": 13}),
+    "SEND_LISTENER": (59, 0x3c00, "", {"answered": 6, "path": 10, "head": 11, "middle": 12, "tail": 13}),
     "SEND_PIDFD": (60, 0x401, "", {"socket": 0, "name": 10}),
     "PID_FILE": (61, 0x400, "", {"path": 10}),
     "FIFO_WAIT": (62, 0x3, "", {"fifo": 0, "proc": 1}),
@@ -106,4 +106,6 @@ SHAPES: dict[str, tuple[int, int, str, dict[str, int]]] = {
     "LANDLOCK_FD": (71, 0x43, "", {"ruleset": 0, "fd": 1, "access": 6}),
     "LANDLOCK_PORT": (72, 0xc1, "", {"ruleset": 0, "access": 6, "port": 7}),
     "LANDLOCK_RESTRICT": (73, 0x1, "", {"ruleset": 0}),
+    "BPF_MAP": (74, 0x1c1, "bytes", {"map": 0, "type": 6, "key_size": 7, "value_size": 8, "flags": 9}),
+    "BPF_ATTACH": (75, 0x4c1, "bytes", {"cgroup": 0, "map0": 1, "map1": 2, "map2": 3, "prog_type": 6, "attach_type": 7, "name": 10}),
 }

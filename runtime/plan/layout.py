@@ -291,10 +291,10 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
     "SEND_LISTENER": (
         "P",
         "",
-        "",
+        "answered?",
         "path head middle tail",
         "",
-        "send the seccomp fd to the agent: head, pid, middle, state, tail",
+        "send the seccomp fd to the agent: head, pid, middle, state, tail; answered = 1: it is our broker, whose answer decides",
     ),
     "SEND_PIDFD": ("P", "socket<", "", "name", "", "send init's pidfd with its name"),
     "PID_FILE": ("P", "", "", "path", "", "write init's pid, digits only, atomically"),
@@ -347,6 +347,22 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
     "LANDLOCK_FD": ("I", "ruleset< fd<", "access", "", "", "allow access at and beneath what fd is"),
     "LANDLOCK_PORT": ("I", "ruleset<", "access port", "", "", "allow access to a TCP port"),
     "LANDLOCK_RESTRICT": ("I", "ruleset<", "", "", "", "landlock_restrict_self, the ruleset is closed"),
+    "BPF_MAP": (
+        "P",
+        "map>",
+        "type key_size value_size flags?",
+        "",
+        "bytes",
+        "make a BPF map of exactly these (key, value) pairs, then freeze it",
+    ),
+    "BPF_ATTACH": (
+        "P",
+        "cgroup< map0?< map1?< map2?<",
+        "prog_type attach_type",
+        "name",
+        "bytes",
+        "load a BPF program, whose loads of a map's address name a slot by its place (0 to 2), attach it to the cgroup beside others",
+    ),
 }
 OP_CODES = {name: code for code, name in enumerate(OPS, start=1)}
 
