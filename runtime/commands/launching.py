@@ -223,7 +223,7 @@ def launch(invocation: Invocation, mode: str) -> int:
     if mode == "RUN" and not options.detach and process and process.get("terminal"):
         require_terminal()
     section = seccomp_section(config)
-    compiled = compiled_filter(section, facts.machine) if section is not None else None
+    compiled = compiled_filter(section, facts.machine, invocation.root) if section is not None else None
     warnings: list[str] = []
     plan = compile_create(config, options, facts, compiled, warnings)
     for line in warnings:

@@ -1,4 +1,4 @@
-"""Compiled seccomp programs kept between runs, by the hash of what they were compiled from.
+"""Compiled seccomp programs kept between runs below the state root, by the hash of what they were compiled from.
 
 A hit saves loading and running the compiler.  What comes out of the cache is loaded into containers, so a directory or file that
 somebody else could have written is not used, and every fault of the cache only means that the section is compiled.
@@ -8,6 +8,7 @@ import posix
 from _struct import Struct
 
 from runtime.seccomp.program import Filter
+from runtime.state.reserved import FILTERS, is_ours, open_reserved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,10 +22,8 @@ _DIGEST_SIZE = 64
 _BODY = Struct("<q?I")  # flags (-1: not said), notify, size of the program
 MAX_FILES = 256
 MAX_BYTES = 1 << 20
-_DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _READ = posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NOCTTY | posix.O_NONBLOCK
 _WRITE = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
-_OTHERS_WRITE = 0o022
 _TYPE_MASK, _REGULAR = 0o170000, 0o100000
 
 
@@ -43,14 +42,6 @@ def cache_key(sections: "tuple[Section, ...]", arch: str, compiler: str) -> str:
 
     # format 2: no references and no interning marks, so equal data gives equal bytes in every process
     return _sha256(dumps((sections, arch, compiler), 2))
-
-
-def default_directory() -> str | None:
-    """Where programs are kept: /run for root, $XDG_RUNTIME_DIR for others, nowhere without one."""
-    if posix.geteuid() == 0:
-        return "/run/postern-filters"
-    runtime_dir = posix.environ.get(b"XDG_RUNTIME_DIR", b"").decode("utf-8", "surrogateescape")
-    return f"{runtime_dir}/postern-filters" if runtime_dir[:1] == "/" else None
 
 
 def encode_filter(compiled: Filter) -> bytes:
@@ -76,13 +67,13 @@ def decode_filter(data: bytes) -> Filter | None:
 
 
 class FilterCache:
-    """A directory of compiled filters that only we can write to."""
+    """The compiled filters below a state root, which only we can write to."""
 
     __slots__ = ("fd",)
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, root: str) -> None:
         """Open the directory, making it when missing; `fd` is -1 when it cannot be trusted or had."""
-        self.fd = _open_trusted(path)
+        self.fd = open_reserved(root, FILTERS)
 
     def close(self) -> None:
         """Give the directory up."""
@@ -100,7 +91,7 @@ class FilterCache:
             return None
         try:
             status = posix.fstat(fd)
-            if not _is_ours(status) or status.st_mode & _TYPE_MASK != _REGULAR or status.st_size > MAX_BYTES:
+            if not is_ours(status) or status.st_mode & _TYPE_MASK != _REGULAR or status.st_size > MAX_BYTES:
                 return None
             return decode_filter(posix.read(fd, status.st_size + 1))
         except OSError:
@@ -145,34 +136,6 @@ class FilterCache:
             self._remove(name)
 
 
-def _is_ours(status: posix.stat_result) -> bool:
-    return status.st_uid == posix.geteuid() and not status.st_mode & _OTHERS_WRITE
-
-
-def _open_trusted(path: str) -> int:
-    try:
-        fd = posix.open(path, _DIRECTORY)
-    except FileNotFoundError:
-        try:
-            posix.mkdir(path, 0o700)
-        except OSError:
-            pass
-        try:
-            fd = posix.open(path, _DIRECTORY)
-        except OSError:
-            return -1
-    except OSError:
-        return -1
-    try:
-        trusted = _is_ours(posix.fstat(fd))
-    except OSError:
-        trusted = False
-    if not trusted:
-        posix.close(fd)
-        return -1
-    return fd
-
-
 def compiler_identity() -> str:
     """What changes whenever the compiler's code may have: the identity of the file that holds it.
 
@@ -194,26 +157,27 @@ def compiler_identity() -> str:
 
 
 def compiled_filter(
-    sections: "Section | Sequence[Section]", arch: str, directory: str | None = None, identity: str | None = None
+    sections: "Section | Sequence[Section]", arch: str, root: str, identity: str | None = None
 ) -> Filter:
     """The program of a seccomp section, or of several that hold together, from the cache when the same compiler made it before.
 
-    Each call gets the strictest verdict of all sections.  `directory` and `identity` (of the compiler) are found out when not
-    given.  Raises: FilterError.
+    Each call gets the strictest verdict of all sections.  `root` is the state root that the cache lies under; the compiler's
+    `identity` is found out when not given.  Raises: FilterError.
     """
     if isinstance(sections, dict):
         sections = (sections,)
     identity = identity or compiler_identity()
-    directory = directory or default_directory()
-    if not directory or not identity:
+    if not identity:
         return _compile(sections, arch)
     key = cache_key(tuple(sections), arch, identity)
-    cache = FilterCache(directory)
-    found = cache.get(key)
-    if found is None:
-        found = _compile(sections, arch)
-        cache.put(key, found)
-    cache.close()
+    cache = FilterCache(root)
+    try:
+        found = cache.get(key)
+        if found is None:
+            found = _compile(sections, arch)
+            cache.put(key, found)
+    finally:
+        cache.close()
     return found
 
 

@@ -7,7 +7,7 @@ cannot read, and every verb that is not in the front, comes here.  Nothing here 
 import posix
 
 from oci_schemas.json_text import loads
-from runtime.errors import ContainerNotFound, LifecycleError, SafetyViolation, SyscallError
+from runtime.errors import ContainerNotFound, InvalidId, LifecycleError, SafetyViolation, SyscallError
 from runtime.record import record
 from runtime.state.container_id import check_id
 
@@ -228,7 +228,7 @@ def load_container(root: str, container_id: str) -> tuple[ContainerState, str, i
 def list_containers(root: str, warn: "Callable[[str], None]") -> list[tuple[ContainerState, str]]:
     """State and status of every container under a root, by ID; what cannot be read is skipped with a warning.
 
-    A root that does not exist holds none.  Raises: SyscallError.
+    What no container can be called is not one and passed over.  A root that does not exist holds none.  Raises: SyscallError.
     """
     try:
         names = sorted(posix.listdir(root))
@@ -240,8 +240,8 @@ def list_containers(root: str, warn: "Callable[[str], None]") -> list[tuple[Cont
     for name in names:
         try:
             state, status, dir_fd = load_container(root, name)
-        except ContainerNotFound:
-            continue  # removed since, or not yet a container
+        except (ContainerNotFound, InvalidId):
+            continue  # removed since, or not yet a container, or one of `reserved`
         except (LifecycleError, SyscallError, SafetyViolation) as error:
             warn(f"load container {name}: {error}")
             continue

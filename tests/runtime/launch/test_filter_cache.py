@@ -1,7 +1,8 @@
 """The cache gives back what was put in, and nothing that somebody else could have written."""
 
 import os
-import posix
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,12 @@ from hypothesis import strategies as st
 
 from runtime.launch import filter_cache
 from runtime.launch.filter_cache import (
+    MAX_BYTES,
     MAX_FILES,
     FilterCache,
     cache_key,
     compiled_filter,
     decode_filter,
-    default_directory,
     encode_filter,
 )
 from runtime.seccomp.program import Filter
@@ -64,71 +65,98 @@ def test_key_depends_on_everything() -> None:
 
 
 def test_second_compilation_is_a_hit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The compiler runs once for the same section."""
-    first = compiled_filter(SECTION, "x86_64", str(tmp_path / "cache"), "id")
+    """The compiler runs once for the same section; what it made lies below the state root."""
+    first = compiled_filter(SECTION, "x86_64", str(tmp_path / "root"), "id")
     monkeypatch.setattr(filter_cache, "_compile", None)
-    assert compiled_filter(SECTION, "x86_64", str(tmp_path / "cache"), "id") == first
+    assert compiled_filter(SECTION, "x86_64", str(tmp_path / "root"), "id") == first
     assert first.program
+    assert os.listdir(tmp_path / "root") == ["@filters"]
 
 
 def test_several_sections_have_a_key_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One alone is the same as a list of one; two make another program, and their order counts."""
-    place = str(tmp_path / "cache")
+    root = str(tmp_path)
     other = {**SECTION, "defaultAction": "SCMP_ACT_LOG"}
-    both = compiled_filter([SECTION, other], "x86_64", place, "id")
-    alone = compiled_filter(SECTION, "x86_64", place, "id")
-    compiled_filter([other, SECTION], "x86_64", place, "id")
-    assert len(os.listdir(place)) == 3
+    both = compiled_filter([SECTION, other], "x86_64", root, "id")
+    alone = compiled_filter(SECTION, "x86_64", root, "id")
+    compiled_filter([other, SECTION], "x86_64", root, "id")
+    assert len(os.listdir(tmp_path / "@filters")) == 3
     assert both.program != alone.program
     monkeypatch.setattr(filter_cache, "_compile", None)
-    assert compiled_filter((SECTION,), "x86_64", place, "id") == alone
-    assert compiled_filter([SECTION, other], "x86_64", place, "id") == both
+    assert compiled_filter((SECTION,), "x86_64", root, "id") == alone
+    assert compiled_filter([SECTION, other], "x86_64", root, "id") == both
+
+
+def test_without_an_identity_nothing_is_kept(tmp_path: Path) -> None:
+    """Code that may change without notice is compiled each time."""
+    assert compiled_filter(SECTION, "x86_64", str(tmp_path)).program
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_entry_is_made_anew(tmp_path: Path) -> None:
+    """Cut, changed, of another version or empty: compiled once more, and whole afterwards."""
+    first = compiled_filter(SECTION, "x86_64", str(tmp_path), "id")
+    (entry,) = (tmp_path / "@filters").iterdir()
+    whole = entry.read_bytes()
+    for damaged in (whole[:-1], whole[:100] + b"?" + whole[101:], whole.replace(b"filter 1", b"filter 0"), b""):
+        entry.write_bytes(damaged)
+        assert compiled_filter(SECTION, "x86_64", str(tmp_path), "id") == first
+        assert entry.read_bytes() == whole
 
 
 def test_directory_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
-    """Nothing is read from it and nothing is put there."""
-    place = tmp_path / "cache"
+    """Nothing is read from it and nothing is put there; the section is compiled all the same."""
+    place = tmp_path / "@filters"
     place.mkdir()
     place.chmod(0o777)
-    cache = FilterCache(str(place))
+    cache = FilterCache(str(tmp_path))
     assert cache.fd == -1
     cache.put("key", Filter(b"x", None, False, ()))
     assert cache.get("key") is None
+    assert compiled_filter(SECTION, "x86_64", str(tmp_path), "id").program
     assert not list(place.iterdir())
 
 
 def test_symlinks_are_not_followed(tmp_path: Path) -> None:
-    """Neither the directory nor a file may be a symlink."""
-    real = tmp_path / "real"
-    cache = FilterCache(str(real))
+    """A file may be no symlink."""
+    cache = FilterCache(str(tmp_path))
     compiled = Filter(b"12345678", 2, False, ())
     cache.put("key", compiled)
     assert cache.get("key") == compiled
-    (tmp_path / "link").symlink_to(real)
-    assert FilterCache(str(tmp_path / "link")).fd == -1
-    os.rename(real / "key", real / "other")
-    (real / "key").symlink_to("other")
+    os.rename(tmp_path / "@filters/key", tmp_path / "@filters/other")
+    (tmp_path / "@filters/key").symlink_to("other")
     assert cache.get("key") is None
     cache.close()
 
 
 def test_file_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
     """A program from a group-writable file could be anybody's."""
-    cache = FilterCache(str(tmp_path / "cache"))
+    cache = FilterCache(str(tmp_path))
     cache.put("key", Filter(b"12345678", 2, False, ()))
-    (tmp_path / "cache" / "key").chmod(0o620)
+    (tmp_path / "@filters" / "key").chmod(0o620)
     assert cache.get("key") is None
+    cache.close()
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    """A fifo, which would block, a directory, a file too large to be ours."""
+    cache = FilterCache(str(tmp_path))
+    os.mkfifo(tmp_path / "@filters/fifo", 0o600)
+    (tmp_path / "@filters/directory").mkdir(mode=0o700)
+    with (tmp_path / "@filters/large").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    assert [cache.get(name) for name in ("fifo", "directory", "large", "missing")] == [None] * 4
     cache.close()
 
 
 def test_cache_is_bounded(tmp_path: Path) -> None:
     """The oldest half goes when there are too many."""
-    place = tmp_path / "cache"
+    place = tmp_path / "@filters"
     place.mkdir(mode=0o700)
     for number in range(MAX_FILES):
         (place / f"{number:04}").touch()
         os.utime(place / f"{number:04}", (number, number))
-    cache = FilterCache(str(place))
+    cache = FilterCache(str(tmp_path))
     cache.put("new", Filter(b"12345678", 2, False, ()))
     cache.close()
     names = sorted(entry.name for entry in place.iterdir())
@@ -137,10 +165,22 @@ def test_cache_is_bounded(tmp_path: Path) -> None:
     assert "new" in names
 
 
-def test_no_place_without_a_runtime_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ordinary user with an empty environment has no cache."""
-    monkeypatch.setattr(posix, "geteuid", lambda: 1000)
-    monkeypatch.setattr(posix, "environ", {})
-    assert default_directory() is None
-    monkeypatch.setattr(posix, "environ", {b"XDG_RUNTIME_DIR": b"/run/user/1000"})
-    assert default_directory() == "/run/user/1000/postern-filters"
+WRITER = """
+import sys
+from runtime.launch.filter_cache import FilterCache
+from runtime.seccomp.program import Filter
+filters = [Filter(bytes([n]) * 8 * (100 + n), n, False, ()) for n in range(3)]
+cache = FilterCache(sys.argv[1])
+for turn in range(60):
+    n = turn % 3
+    assert cache.get(f"{n:016}") in (None, filters[n])
+    cache.put(f"{n:016}", filters[n])
+    assert cache.get(f"{n:016}") == filters[n]
+"""
+
+
+def test_many_writers_leave_whole_entries(tmp_path: Path) -> None:
+    """Processes that read and write the same few entries at once: each gets its own filter or none, no debris stays."""
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)]) for _ in range(4)]
+    assert [writer.wait() for writer in writers] == [0] * 4
+    assert sorted(os.listdir(tmp_path / "@filters")) == [f"{n:016}" for n in range(3)]
