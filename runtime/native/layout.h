@@ -14,7 +14,7 @@
 #define PLAN_FIRST_FREE_SLOT 0x10u
 #define PLAN_SLOT_COUNT 0xfau
 #define PLAN_LIST_END 0xffffffffffffffffull
-#define PLAN_DIGEST 0x411a8e97u
+#define PLAN_DIGEST 0xcfc79b23u
 #define PLAN_MAGIC "POSTERN"
 #define MODE_CREATE 1u
 #define MODE_RUN 2u
@@ -200,6 +200,8 @@ struct op_shape {
 	X(OP_LANDLOCK_RESTRICT, op_landlock_restrict) \
 	X(OP_BPF_MAP, op_bpf_map) \
 	X(OP_BPF_ATTACH, op_bpf_attach) \
+	X(OP_CLONE_SELF, op_clone_self) \
+	X(OP_ATTACH_SELF, op_attach_self) \
 
 enum op_code {
 	OP_STATE_DIR = 1,
@@ -277,6 +279,8 @@ enum op_code {
 	OP_LANDLOCK_RESTRICT = 73,
 	OP_BPF_MAP = 74,
 	OP_BPF_ATTACH = 75,
+	OP_CLONE_SELF = 76,
+	OP_ATTACH_SELF = 77,
 	OP_CODE_END
 };
 
@@ -350,7 +354,7 @@ enum op_code {
 #define ID_MAPS_newgidmap s[3]
 /* OOM_SCORE: write init's oom_score_adj (value is signed) */
 #define OOM_SCORE_value n[0]
-/* RLIMIT: prlimit64 on init */
+/* RLIMIT: prlimit64 on init; OPTIONAL: no limit is raised */
 #define RLIMIT_resource n[0]
 #define RLIMIT_soft n[1]
 #define RLIMIT_hard n[2]
@@ -537,6 +541,13 @@ enum op_code {
 #define BPF_ATTACH_prog_type n[0]
 #define BPF_ATTACH_attach_type n[1]
 #define BPF_ATTACH_name s[0]
+/* CLONE_SELF: clone path in the current root with all mounts below: private, all with these attributes; no symlink is followed; OPTIONAL: nor need it be there */
+#define CLONE_SELF_tree slot[0]
+#define CLONE_SELF_set n[0]
+#define CLONE_SELF_path s[0]
+/* ATTACH_SELF: mount such a clone where it was taken from, which must still be the same file; nothing if there was none */
+#define ATTACH_SELF_tree slot[0]
+#define ATTACH_SELF_path s[0]
 
 #ifdef PLAN_SHAPES
 static const struct op_shape op_shapes[OP_CODE_END] = {
@@ -616,6 +627,8 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"LANDLOCK_RESTRICT", 2, 1, 1, 0, 0, 0, 0, 0},
 	{"BPF_MAP", 1, 1, 1, 1, 15, 0, 0, 1},
 	{"BPF_ATTACH", 1, 15, 1, 0, 3, 1, 1, 1},
+	{"CLONE_SELF", 2, 1, 1, 1, 1, 1, 1, 0},
+	{"ATTACH_SELF", 2, 1, 1, 0, 0, 1, 1, 0},
 };
 static const uint8_t stage_halves[STAGE_COUNT] = {1, 1, 2, 1, 2, 1, 2, 1, 2, 1, 1};
 #endif

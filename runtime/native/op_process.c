@@ -19,8 +19,12 @@ int op_oom_score(struct run *run, const struct plan_op *op)
 
 int op_rlimit(struct run *run, const struct plan_op *op)
 {
-	uint64_t limit[2] = {op->RLIMIT_soft, op->RLIMIT_hard};
-	return (int)SYS(prlimit64, run->in_init ? 0 : run->init_pid, op->RLIMIT_resource, limit, 0);
+	uint64_t limit[2] = {op->RLIMIT_soft, op->RLIMIT_hard}, now[2] = {0};
+	int pid = run->in_init ? 0 : run->init_pid;
+	long ret = op->flags & OPF_OPTIONAL ? SYS(prlimit64, pid, op->RLIMIT_resource, 0, now) : 0;
+	for (size_t i = 0; op->flags & OPF_OPTIONAL && i < ARRAY_SIZE(limit); i++)
+		limit[i] = now[i] < limit[i] ? now[i] : limit[i];
+	return ret < 0 ? (int)ret : (int)SYS(prlimit64, pid, op->RLIMIT_resource, limit, 0);
 }
 
 int op_affinity(struct run *run, const struct plan_op *op)

@@ -108,4 +108,6 @@ SHAPES: dict[str, tuple[int, int, str, dict[str, int]]] = {
     "LANDLOCK_RESTRICT": (73, 0x1, "", {"ruleset": 0}),
     "BPF_MAP": (74, 0x1c1, "bytes", {"map": 0, "type": 6, "key_size": 7, "value_size": 8, "flags": 9}),
     "BPF_ATTACH": (75, 0x4c1, "bytes", {"cgroup": 0, "map0": 1, "map1": 2, "map2": 3, "prog_type": 6, "attach_type": 7, "name": 10}),
+    "CLONE_SELF": (76, 0x401, "", {"tree": 0, "set": 6, "path": 10}),
+    "ATTACH_SELF": (77, 0x401, "", {"tree": 0, "path": 10}),
 }

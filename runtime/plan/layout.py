@@ -182,7 +182,7 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
         "write init's maps, or run the set-uid tools with them",
     ),
     "OOM_SCORE": ("P", "", "value", "", "", "write init's oom_score_adj (value is signed)"),
-    "RLIMIT": ("P", "", "resource soft hard", "", "", "prlimit64 on init"),
+    "RLIMIT": ("P", "", "resource soft hard", "", "", "prlimit64 on init; OPTIONAL: no limit is raised"),
     "HOOK": ("PI", "", "timeout_ms?", "path label kind", "list2", "run a hook with the container's state on stdin"),
     # ---- SETUP (init)
     "UNSHARE": ("I", "", "flags", "", "", "unshare(flags)"),
@@ -362,6 +362,22 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
         "name",
         "bytes",
         "load a BPF program, whose loads of a map's address name a slot by its place (0 to 2), attach it to the cgroup beside others",
+    ),
+    "CLONE_SELF": (
+        "I",
+        "tree>",
+        "set?",
+        "path",
+        "",
+        "clone path in the current root with all mounts below: private, all with these attributes; no symlink is followed; OPTIONAL: nor need it be there",
+    ),
+    "ATTACH_SELF": (
+        "I",
+        "tree<",
+        "",
+        "path",
+        "",
+        "mount such a clone where it was taken from, which must still be the same file; nothing if there was none",
     ),
 }
 OP_CODES = {name: code for code, name in enumerate(OPS, start=1)}
