@@ -156,6 +156,19 @@ static bool check_blob(struct reader *reader, const struct plan_op *op, const st
 	return !lists || convert_lists(reader, (uint64_t *)(void *)(reader->plan->pool + op->blob), length / 8, lists);
 }
 
+/* What goes to bpf(2) is taken apart here: pairs of a key and a value, whole instructions. */
+static bool check_bpf(struct reader *reader, const struct plan_op *op)
+{
+	if (op->code == OP_BPF_MAP) {
+		uint64_t key = op->BPF_MAP_key_size, value = op->BPF_MAP_value_size;
+		if (key == 0 || value == 0 || key > UINT8_MAX || value > UINT8_MAX || op->blob_len % (key + value))
+			return refuse(reader, "map out of shape");
+	}
+	if ((op->code == OP_BPF_ATTACH || op->code == OP_BPF_DEVICE) && (op->blob_len == 0 || op->blob_len % 8))
+		return refuse(reader, "program out of shape");
+	return true;
+}
+
 static bool check_op(struct reader *reader, const struct plan_op *op)
 {
 	if (op->code == 0 || op->code >= OP_CODE_END || op->flags & ~OPF_KNOWN || op->zero != 0)
@@ -163,7 +176,8 @@ static bool check_op(struct reader *reader, const struct plan_op *op)
 	const struct op_shape *shape = &op_shapes[op->code];
 	if (!(shape->halves & stage_halves[op->stage]))
 		return refuse(reader, "operation in the wrong half");
-	return check_slots(reader, op, shape) && check_numbers_and_strings(reader, op, shape) && check_blob(reader, op, shape);
+	return check_slots(reader, op, shape) && check_numbers_and_strings(reader, op, shape) && check_blob(reader, op, shape) &&
+	       check_bpf(reader, op);
 }
 
 int plan_check(void *image, size_t size, struct plan *plan, const char **why)

@@ -66,16 +66,21 @@ def places_of(op: "Op") -> "dict[str, str | int]":
     return found
 
 
+def _count(op: "Op", blob: bytes) -> str:
+    if op.name in ("BPF_DEVICE", "BPF_ATTACH", "SECCOMP"):
+        return f"{len(blob) // INSN_SIZE} instructions"
+    if op.name == "BPF_MAP":
+        return f"{len(blob) // (op.places['key_size'] + op.places['value_size'])} pairs"  # type: ignore[operator]
+    return f"{len(blob)} bytes"
+
+
 def blob_of(op: "Op") -> "dict[str, Any]":
     """What an operation carries besides its places, under a telling name; empty without a blob."""
     kind, blob = OPS[op.name][4], op.blob
     if not kind or not blob:
         return {}
     if isinstance(blob, bytes):
-        count = (
-            f"{len(blob) // INSN_SIZE} instructions" if op.name in ("BPF_DEVICE", "SECCOMP") else f"{len(blob)} bytes"
-        )
-        return {"data": f"{count}, crc {crc32(blob):08x}"}
+        return {"data": f"{_count(op, blob)}, crc {crc32(blob):08x}"}
     if kind == "list2":
         argv, env = blob
         return {"argv": list(argv), "env": list(env)}  # type: ignore[arg-type]

@@ -87,6 +87,12 @@ static size_t use(const struct plan *plan)
 			total += use_list(plan, op, 2);
 		if (op->code == OP_MOUNT_FS || op->code == OP_EXEC_PATH || op->code == OP_CGROUP_OWNER)
 			total += use_list(plan, op, 1);
+		if (op->code == OP_BPF_MAP) {
+			uint64_t step = op->BPF_MAP_key_size + op->BPF_MAP_value_size;
+			require(step > 1 && step < 512 && op->blob_len % step == 0, "a map's last pair is cut");
+		}
+		if (op->code == OP_BPF_ATTACH || op->code == OP_BPF_DEVICE)
+			require(op->blob_len > 0 && op->blob_len % 8 == 0, "a program's last instruction is cut");
 	}
 	return total;
 }

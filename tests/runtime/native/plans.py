@@ -15,6 +15,7 @@ BLOBS: dict[str, Blob] = {
     "list": ("first", "second"),
     "list2": (("program", "argument"), ("NAME=value",)),
 }
+PAIRS = b"k1v1 k2v2 k3v3 "  # BPF_MAP: keys of two bytes, values of three
 
 
 def sample_op(name: str, slot: int) -> Op:
@@ -25,7 +26,8 @@ def sample_op(name: str, slot: int) -> Op:
     }
     fields |= {word: index + 1 for index, (word, _optional, _output) in enumerate(parse_places(numbers))}
     fields |= {word: f"text of {word}" for word, _optional, _output in parse_places(strings)}
-    return op(name, f"doing {name}", blob=BLOBS[blob], spare=1 if blob == "list2" else 0, **fields)
+    content = PAIRS if name == "BPF_MAP" else BLOBS[blob]
+    return op(name, f"doing {name}", blob=content, spare=1 if blob == "list2" else 0, **fields)
 
 
 def make_plan(mode: str, stages: dict[str, list[Op]]) -> LaunchPlan:

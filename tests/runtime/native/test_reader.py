@@ -122,6 +122,12 @@ def test_a_wrong_header_is_refused(check: Check, at: int, code: str, value: int,
         ("SAVE_FILE", (BLOB_LENGTH, "I", 1 << 24), "blob outside the pool"),
         ("SET_IDS", (BLOB_LENGTH, "I", 7), "blob out of shape"),
         ("EXECVE", (BLOB_LENGTH, "I", 0), "blob out of shape"),
+        ("BPF_MAP", (NUMBER + 8, "Q", 0), "map out of shape"),
+        ("BPF_MAP", (NUMBER + 8, "Q", 256), "map out of shape"),
+        ("BPF_MAP", (NUMBER + 16, "Q", (1 << 64) - 2), "map out of shape"),  # the sum would be 0
+        ("BPF_MAP", (BLOB_LENGTH, "I", 14), "map out of shape"),
+        ("BPF_ATTACH", (BLOB_LENGTH, "I", 12), "program out of shape"),
+        ("BPF_DEVICE", (BLOB_LENGTH, "I", 4), "program out of shape"),
         ("EXECVE", (BLOB_LENGTH, "I", 24), "list without an end"),
         (
             "EXECVE",

@@ -46,6 +46,10 @@ def test_operations_are_numbered_through_the_stages() -> None:
         (op("LANDLOCK_PATH", "", ruleset=16, access=4, path="/etc"), "LANDLOCK_PATH ruleset=#16 access=READ_FILE path=/etc"),
         (op("LANDLOCK_FD", "", ruleset=16, fd=4, access=2), "LANDLOCK_FD ruleset=#16 fd=fifo access=WRITE_FILE"),
         (op("LANDLOCK_PORT", "", ruleset=16, access=1, port=80), "LANDLOCK_PORT ruleset=#16 access=BIND_TCP port=80"),
+        (op("BPF_MAP", "", map=16, type=11, key_size=8, value_size=16, flags=0x81, blob=bytes(48)),
+         "BPF_MAP map=#16 type=LPM_TRIE key_size=8 value_size=16 flags=NO_PREALLOC|RDONLY_PROG data=2 pairs, crc f288b395"),
+        (op("BPF_ATTACH", "", cgroup=1, map0=16, prog_type=18, attach_type=10, name="n", blob=bytes(16)),
+         "BPF_ATTACH cgroup=cgroup map0=#16 prog_type=CGROUP_SOCK_ADDR attach_type=INET4_CONNECT name=n data=2 instructions, crc ecbb4b55"),
     ],
 )  # fmt: skip
 def test_places_are_decoded(step: op, line: str) -> None:  # type: ignore[valid-type]

@@ -1,0 +1,108 @@
+/* bpf(2) as far as programs of a cgroup need it: for the executor, and for Python that changes a running container's. */
+#include "bpf_program.h"
+
+#include "sys.h"
+#include <linux/bpf.h>
+#include <linux/errno.h>
+
+static const char licence[] = "Apache-2.0"; /* no helper for GPL programs alone is called */
+
+static uint64_t address(const void *pointer)
+{
+	return (uint64_t)(uintptr_t)pointer;
+}
+
+static void copy_name(char to[BPF_NAME_MAX], const char *name)
+{
+	for (size_t i = 0; name && name[i] && i < BPF_NAME_MAX - 1; i++)
+		to[i] = name[i];
+}
+
+static long fill(int map_fd, const struct bpf_map_shape *shape, const char *pairs, size_t size)
+{
+	size_t step = (size_t)shape->key_size + shape->value_size;
+	long ret = 0;
+	for (size_t at = 0; at < size && ret >= 0; at += step) {
+		union bpf_attr update = {
+			.map_fd = (uint32_t)map_fd, .key = address(pairs + at), .value = address(pairs + at + shape->key_size)};
+		ret = SYS(bpf, BPF_MAP_UPDATE_ELEM, &update, sizeof(update));
+	}
+	if (ret < 0)
+		return ret;
+	union bpf_attr freeze = {.map_fd = (uint32_t)map_fd};
+	return SYS(bpf, BPF_MAP_FREEZE, &freeze, sizeof(freeze));
+}
+
+int bpf_map_make(const struct bpf_map_shape *shape, const void *pairs, size_t size)
+{
+	size_t step = (size_t)shape->key_size + shape->value_size;
+	if (step == 0 || size % step)
+		return -EINVAL;
+	union bpf_attr create = {
+		.map_type = shape->type,
+		.key_size = shape->key_size,
+		.value_size = shape->value_size,
+		.max_entries = size ? (uint32_t)(size / step) : 1,
+		.map_flags = shape->flags,
+	};
+	copy_name(create.map_name, "postern");
+	int fd = (int)SYS(bpf, BPF_MAP_CREATE, &create, sizeof(create));
+	if (fd < 0)
+		return fd;
+	long ret = fill(fd, shape, pairs, size);
+	if (ret < 0) {
+		(void)SYS(close, fd);
+		return (int)ret;
+	}
+	return fd;
+}
+
+/* A load of a map's address names the map by its place in `maps`; the kernel wants its descriptor. */
+static int name_maps(const struct bpf_program *program)
+{
+	size_t count = program->size / sizeof(struct bpf_insn);
+	for (size_t i = 0; i < count; i++) {
+		struct bpf_insn *insn = &program->insns[i];
+		if (insn->code != (BPF_LD | BPF_IMM | BPF_DW))
+			continue;
+		if (insn->src_reg == BPF_PSEUDO_MAP_FD) {
+			uint32_t place = (uint32_t)insn->imm;
+			if (place >= BPF_MAPS_MAX || program->maps[place] < 0)
+				return -EBADSLT;
+			insn->imm = program->maps[place];
+		}
+		i++; /* its other half is no instruction of its own */
+	}
+	return 0;
+}
+
+int bpf_program_load(const struct bpf_program *program)
+{
+	int ret = program->size % sizeof(struct bpf_insn) ? -EINVAL : name_maps(program);
+	if (ret < 0)
+		return ret;
+	union bpf_attr load = {
+		.prog_type = program->type,
+		.insn_cnt = (uint32_t)(program->size / sizeof(struct bpf_insn)),
+		.insns = address(program->insns),
+		.license = address(licence),
+		.expected_attach_type = program->attach_type,
+	};
+	copy_name(load.prog_name, program->name);
+	return (int)SYS(bpf, BPF_PROG_LOAD, &load, sizeof(load));
+}
+
+int bpf_program_attach(int cgroup_fd, int program_fd, uint32_t attach_type, int old_fd)
+{
+	union bpf_attr attach = {
+		.target_fd = (uint32_t)cgroup_fd,
+		.attach_bpf_fd = (uint32_t)program_fd,
+		.attach_type = attach_type,
+		.attach_flags = BPF_F_ALLOW_MULTI,
+	};
+	if (old_fd >= 0) {
+		attach.attach_flags |= BPF_F_REPLACE;
+		attach.replace_bpf_fd = (uint32_t)old_fd;
+	}
+	return (int)SYS(bpf, BPF_PROG_ATTACH, &attach, sizeof(attach));
+}
