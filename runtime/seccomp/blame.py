@@ -34,6 +34,7 @@ def blame(profile: Profile, call: Call) -> Cause:
         profile.flags,
         profile.notify,
         profile.warnings,
+        DEFAULT_MARK,
     )
     program = program_of(range_tables(marked), BAD_ARCH, big_endian=big_endian)
     mark = interpret(decode(program, big_endian=big_endian), call, big_endian=big_endian).verdict

@@ -55,7 +55,8 @@ class Profile:
     `arches` are those that the program decides on, the native one first; `listed` the native token and those that the
     section itself names (calls newer than the profile get ENOSYS on those).  `newer_enosys` is False where the default
     lets new calls pass.
-    `flags` is None where the section does not say.
+    `flags` is None where the section does not say.  `rest` is the verdict on calls that no rule names: the default, except in
+    sections of a policy that decide on a few calls alone.
     """
 
     default: int
@@ -66,6 +67,7 @@ class Profile:
     flags: int | None
     notify: bool
     warnings: tuple[str, ...]
+    rest: int
 
 
 class Node:

@@ -2,7 +2,10 @@
 
 Takes plain data with the spec's types (as `oci_schemas.validate` returns it; None stands for absent) and refuses what has
 no meaning: unknown actions, operators, architectures and flags, a wrong argument index, an errno for an action that returns
-none, notification as the default or for write(2).  Source: config-linux.md#seccomp.
+none, notification as the default or for write(2).
+A property that the specification does not have, and that no config.json can bring in because its schema drops it: with `otherwise`,
+an action, the default holds for the calls that some rule names, and that action for all others.
+Source: config-linux.md#seccomp.
 """
 
 from runtime.errors import FilterError
@@ -77,6 +80,9 @@ def parse_profile(section: "dict[str, Any]", native: Arch) -> Profile:
     default = _action(section, "defaultAction", "defaultErrnoRet", "", wrong)
     if default == RET_USER_NOTIF:
         wrong.append(("/defaultAction", "SCMP_ACT_NOTIFY cannot be used as default action"))
+    rest = (
+        default if section.get("otherwise") is None else _action(section, "otherwise", "otherwiseErrnoRet", "", wrong)
+    )
     arches, listed = _arches(section.get("architectures") or (), native, wrong)
     rules = []
     notify = False
@@ -93,10 +99,11 @@ def parse_profile(section: "dict[str, Any]", native: Arch) -> Profile:
         tuple(rules),
         arches,
         listed,
-        default & 0xFFFF0000 not in PERMISSIVE,
+        rest & 0xFFFF0000 not in PERMISSIVE,
         flags,
         notify,
         warnings,
+        rest,
     )
 
 

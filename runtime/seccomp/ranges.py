@@ -19,7 +19,7 @@ BIT_31 = 1 << 31
 
 def range_tables(profile: Profile) -> "list[tuple[int, list[int], list[Target]]]":
     """(AUDIT_ARCH_*, first numbers, targets) of each audit architecture that the profile decides on, the native one first."""
-    resolver = Resolver(profile.rules, profile.default)
+    resolver = Resolver(profile.rules, profile.default, profile.rest)
     names: set[str] = set()
     if profile.newer_enosys:
         names = names.union(*[rule.names for rule in profile.rules])
@@ -28,7 +28,7 @@ def range_tables(profile: Profile) -> "list[tuple[int, list[int], list[Target]]]
         members.setdefault(arch.audit, []).append(arch)
     done = []
     for audit, arches in members.items():
-        table = RangeTable(profile.default)
+        table = RangeTable(profile.rest)
         newest = {arch.token: newest_number(names, arch) if arch.token in profile.listed else 0 for arch in arches}
         for arch in sorted(arches, key=_is_x32):
             table.add(X32_BIT if arch.token == X32 else 0, resolver.verdicts(arch), newest[arch.token])

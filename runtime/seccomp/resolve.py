@@ -20,15 +20,16 @@ MULTIPLEXED = {name: ("socketcall", call) for name, call in SOCKETCALL.items()} 
 
 
 class Resolver:
-    """The rules that differ from `default`, and the decisions made so far: equal ones are shared between ABIs."""
+    """The rules that differ from what unnamed calls get, and the decisions made so far: equal ones are shared between ABIs."""
 
     __slots__ = ("conditional", "decided", "default", "fixed")
 
-    def __init__(self, rules: tuple[Rule, ...], default: int) -> None:
-        """Sort the rules into unconditional ones, last first, and conditional ones in order."""
+    def __init__(self, rules: tuple[Rule, ...], default: int, rest: int) -> None:
+        """Sort the rules into unconditional ones, last first, and conditional ones in order; `rest` is for calls without any."""
         self.default = default
-        self.fixed = [rule for rule in reversed(rules) if not rule.conditions and rule.action != default]
-        self.conditional = [rule for rule in rules if rule.conditions and rule.action != default]
+        apart = [rule for rule in rules if rule.action != default or rest != default]
+        self.fixed = [rule for rule in reversed(apart) if not rule.conditions]
+        self.conditional = [rule for rule in apart if rule.conditions]
         self.decided: dict[tuple[Choice, ...], Target] = {}
 
     def verdicts(self, arch: Arch) -> "dict[int, Target]":

@@ -1,6 +1,7 @@
 """The compiler's entry: machines, bounds, tables."""
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -109,3 +110,38 @@ def test_the_compiler_drags_in_nothing() -> None:
     )
     found = subprocess.run([sys.executable, "-I", "-S", "-c", code, "."], capture_output=True, text=True, check=True)
     assert found.stdout.split() in ([], ["_struct"])
+
+
+ALLOW, DENIED, NO_SUCH_CALL = 0x7FFF0000, 0x00050016, 0x00050026
+
+
+def verdict(section: dict[str, Any], name: str, *arguments: int) -> int:
+    """What a section's program says on x86_64."""
+    arch = arch_of("x86_64")
+    call = Call(syscall_numbers(arch)[name], arch.audit, (*arguments, 0, 0, 0, 0, 0, 0)[:6])
+    return interpret(decode(compile_profile(section, "x86_64").program), call).verdict
+
+
+def test_a_default_for_named_calls_alone() -> None:
+    """With `otherwise` the default holds for calls that a rule names, whatever the rule says; newer calls are not ENOSYS then."""
+    section = {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": 22,
+        "otherwise": "SCMP_ACT_ALLOW",
+        "syscalls": [
+            {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 1, "op": "SCMP_CMP_EQ", "value": 7}]},
+            {"names": ["prctl"], "action": "SCMP_ACT_ERRNO", "errnoRet": 22},
+            {"names": ["mount"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38},
+        ],
+    }
+    assert verdict(section, "ioctl", 3, 7) == ALLOW
+    assert verdict(section, "ioctl", 3, 8) == DENIED
+    assert verdict(section, "prctl") == DENIED
+    assert verdict(section, "mount") == NO_SUCH_CALL
+    assert verdict(section, "read") == verdict(section, "landlock_create_ruleset") == ALLOW
+
+
+def test_otherwise_is_checked() -> None:
+    """It is an action like the default."""
+    with pytest.raises(FilterError, match="/otherwise: unknown action 'no'"):
+        compile_profile({"defaultAction": "SCMP_ACT_ALLOW", "otherwise": "no"}, "x86_64")
