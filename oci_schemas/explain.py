@@ -109,7 +109,7 @@ def _is_syntax(error: Any) -> bool:
 
 
 def _found_by(error: Any) -> rules.Found:
-    return [(_place(detail), _message(detail)) for detail in error.errors(include_url=False)]
+    return [(_place(detail), message_of(detail)) for detail in error.errors(include_url=False)]
 
 
 def _place(detail: Any) -> rules.Pointer:
@@ -117,7 +117,8 @@ def _place(detail: Any) -> rules.Pointer:
     return place[:-1] if place[-1:] == ("[key]",) else place
 
 
-def _message(detail: Any) -> str:
+def message_of(detail: Any) -> str:
+    """One entry of a pydantic ValidationError's `errors()` in our words."""
     kind, value = detail["type"], detail["input"]
     if detail["loc"][-1:] == ("[key]",) and kind == "string_too_short":
         return "the property name must not be empty"

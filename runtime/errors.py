@@ -4,12 +4,14 @@
     ├── UsageError              the command line is wrong
     ├── ConfigError             config.json (or --process, --resources): every violation with its JSON pointer
     ├── FilterError             a seccomp section: rule index, syscall
+    ├── PolicyError             a policy: every violation with its file and line
     ├── HostError
     │   └── FeatureMissing      kernel or host lacks what the config asks for
     ├── LifecycleError
     │   └── ContainerNotFound · ContainerNotRunning · InvalidId
     ├── SyscallError            call, object, errno
     ├── CgroupError             a cgroup cannot be set up as asked
+    ├── BrokerError             the broker cannot be started or reached, or refuses
     ├── NotBuilt                asked for something that this version refuses
     └── SafetyViolation         a path left its root, a file was not what it must be
 
@@ -52,6 +54,17 @@ class FilterError(OciError):
         """List what is wrong, pointers relative to the seccomp section."""
         self.violations = violations
         super().__init__("seccomp: " + "; ".join(f"{pointer or '/'}: {text}" for pointer, text in violations))
+
+
+class PolicyError(OciError):
+    """A policy is wrong or cannot be enforced here; `violations` are lines `file:line: key: text`, all of them."""
+
+    kind = "policy"
+
+    def __init__(self, violations: list[str]) -> None:
+        """List what is wrong; each line names its place itself."""
+        self.violations = violations
+        super().__init__("policy: " + "; ".join(violations))
 
 
 class HostError(OciError):
@@ -113,6 +126,12 @@ class CgroupError(OciError):
     """A cgroup cannot be set up as asked."""
 
     kind = "cgroup"
+
+
+class BrokerError(OciError):
+    """The broker cannot be started or reached, or refuses what it was asked."""
+
+    kind = "broker"
 
 
 class NotBuilt(OciError):
