@@ -129,6 +129,14 @@ _RESTORE = (
 # not for people: how Python calls the front back
 _PLANNED = "--planned  \n"
 
+_BROKER = """
+--foreground  do not detach, and do not end when there is nothing to do
+--idle=SECONDS  end when nothing was to be done for so long (default: 60, with --foreground 0: never)
+--python=PATH  
+--entry=PATH  
+--worker=N  
+"""
+
 _SPEC = """
 --bundle=DIR -b  directory to write into (default: the current directory)
 --file=FILE -f  write FILE in place of config.json
@@ -145,6 +153,7 @@ _REGEX = """
 
 # verb: (summary, arguments, least and most positional arguments (None: any number), flags, do flags end at the ID?)
 VERBS: dict[str, tuple[str, str, int, int | None, str, bool]] = {
+    "broker": ("serve the system calls that policies hand to a broker", "", 0, 0, _BROKER, False),
     "create": ("create a container", "ID", 1, 1, _CREATE, False),
     "delete": (
         "delete a container and all it holds",

@@ -195,8 +195,17 @@ static bool parse_verb(struct front *front, int at)
 	const struct flag start_flags[] = {{"planned", NULL, NULL, &front->planned}, {0}};
 	const struct flag kill_flags[] = {{"all", "a", NULL, &front->all}, start_flags[0], {0}};
 	const struct flag delete_flags[] = {{"force", "f", NULL, &front->force}, start_flags[0], {0}};
+	const struct flag broker_flags[] = {
+		{"foreground", NULL, NULL, &front->foreground},
+		{"idle", NULL, &front->idle, NULL},
+		{"python", NULL, &front->python, NULL},
+		{"entry", NULL, &front->entry, NULL},
+		{0},
+	};
 	const char *words[2] = {NULL, NULL};
 	int count = 1;
+	if (strcmp(front->verb, "broker") == 0)
+		return take_words(broker_flags, front, at + 1, words, &count) >= 0 && count == 0;
 	const struct flag *flags = state_flags;
 	if (strcmp(front->verb, "kill") == 0) {
 		flags = kill_flags;

@@ -1,6 +1,7 @@
 /* One program, two lives: the executor of a plan, or the front. */
 #include "executor.h"
 #include "front.h"
+#include "keeper.h"
 
 int postern_main(int argc, char **argv, char **envp);
 
@@ -10,7 +11,7 @@ static int run_front(int argc, char **argv, char **envp)
 	static const struct {
 		const char *name;
 		int (*run)(struct front *front);
-	} verbs[] = {{"start", front_start}, {"state", front_state}, {"kill", front_kill}, {"delete", front_delete}};
+	} verbs[] = {{"start", front_start}, {"state", front_state}, {"kill", front_kill}, {"delete", front_delete}, {"broker", keeper_main}};
 
 	front_parse(&front, argc, argv, envp);
 	for (size_t i = 0; front.understood && i < ARRAY_SIZE(verbs); i++) {

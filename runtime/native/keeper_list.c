@@ -1,0 +1,132 @@
+/* The registrations: one for each listener, so one for a container's init and one for each process that joined it. */
+#include "keeper.h"
+
+#include "report.h"
+
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/stat.h>
+
+#define TABLE_FILE "broker.table"
+#define POLICY_KEY "policy="
+
+static bool is_trusted(int fd)
+{
+	struct statx facts;
+	if (SYS(statx, fd, "", AT_EMPTY_PATH, STATX_UID | STATX_MODE | STATX_TYPE, &facts) != 0)
+		return false;
+	return facts.stx_uid == (uint32_t)SYS(geteuid) && (facts.stx_mode & S_IFMT) == S_IFREG && (facts.stx_mode & 022) == 0;
+}
+
+/* The table that the planner left in the container's state directory, or -errno. */
+static int open_table(const struct keeper *keeper, const char *id)
+{
+	SCOPED_FD(dir_fd) = state_open_dir(keeper->front->root, id);
+	if (dir_fd < 0)
+		return dir_fd;
+	int table = (int)SYS(openat, dir_fd, TABLE_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (table < 0 || is_trusted(table))
+		return table;
+	(void)SYS(close, table);
+	return -EACCES;
+}
+
+/* The program of the process that brought the listener: while init still runs the same one, it is our executor. */
+static void identify(struct registration *registration, int pid)
+{
+	char path[32];
+	struct statx facts;
+	struct text text = text_in(path, sizeof(path));
+	text_add(&text, "/proc/");
+	text_add_number(&text, pid);
+	text_add(&text, "/exe");
+	if (SYS(statx, AT_FDCWD, path, 0, STATX_INO, &facts) != 0)
+		return;
+	uint64_t major = facts.stx_dev_major, minor = facts.stx_dev_minor; /* as stat(2) of the C library puts them together */
+	registration->exe_device = (minor & 0xff) | (major & 0xfff) << 8 | (minor & ~0xffull) << 12 | (major & ~0xfffull) << 32;
+	registration->exe_inode = facts.stx_ino;
+}
+
+static int free_slot(const struct keeper *keeper)
+{
+	for (int i = 0; i < REGISTRATIONS_MAX; i++)
+		if (keeper->registrations[i].key == 0)
+			return i;
+	return -ENOSPC;
+}
+
+struct registration *registration_find(struct keeper *keeper, uint64_t key)
+{
+	for (size_t i = 0; key && i < REGISTRATIONS_MAX; i++)
+		if (keeper->registrations[i].key == key)
+			return &keeper->registrations[i];
+	return NULL;
+}
+
+/* Where its table comes from: it was passed, the metadata names a policy for the worker to compile, or it lies in the state directory. */
+static int find_table(const struct keeper *keeper, const struct process_state *state, const struct peer *peer)
+{
+	if (state->table >= 0)
+		return state->table < peer->fd_count ? peer->fds[state->table] : -EBADMSG;
+	if (strncmp(state->metadata, POLICY_KEY, sizeof(POLICY_KEY) - 1) == 0)
+		return -1;
+	int table = open_table(keeper, state->id);
+	return table == -EPERM ? -EACCES : table; /* -1 is: to be compiled */
+}
+
+int registration_add(struct keeper *keeper, const struct process_state *state, const struct peer *peer)
+{
+	int slot = free_slot(keeper);
+	if (state->listener >= peer->fd_count)
+		return -EBADMSG;
+	if (slot < 0)
+		return slot;
+	int table = find_table(keeper, state, peer);
+	if (table < -1)
+		return table;
+	struct registration *made = &keeper->registrations[slot];
+	memset(made, 0, offsetof(struct registration, id));
+	made->listener = peer->fds[state->listener];
+	made->table = table;
+	made->pid = (int)state->pid;
+	made->joined = state->joined;
+	made->pidfd = (int)SYS(pidfd_open, made->pid, 0);
+	made->exe_device = state->exe_device;
+	made->exe_inode = state->exe_inode;
+	if (!made->exe_inode)
+		identify(made, peer->pid);
+	if (state->deadline_ms)
+		made->deadline_ns = keeper_now() + (int64_t)(state->deadline_ms % (1ull << 40)) * 1000000;
+	memcpy(made->id, state->id, sizeof(made->id));
+	memcpy(made->metadata, state->metadata, sizeof(made->metadata));
+	made->key = ++keeper->last_key;
+	keeper->registered++;
+	return 0;
+}
+
+void registration_remove(struct keeper *keeper, struct registration *registration)
+{
+	const int fds[] = {registration->listener, registration->table, registration->pidfd};
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close_scoped_fd(&fds[i]);
+	registration->key = 0;
+	keeper->registered--;
+	keeper->active_ns = keeper_now();
+}
+
+/* Kill the container: its whole cgroup where postern knows it, its process in any case. */
+void registration_end(struct keeper *keeper, struct registration *registration)
+{
+	static struct container_state state;
+	struct front front = {.root = keeper->front->root, .id = registration->id};
+	SCOPED_FD(dir_fd) = -1;
+	registration->deadline_ns = 0;
+	if (container_find(&front, &state, &dir_fd, false) == 0 && state.pid == registration->pid) {
+		int error = container_signal_cgroup(&state, SIGKILL);
+		if (error && error != -ENOENT)
+			report_warning("a container whose time is up: its cgroup cannot be killed");
+	}
+	if (registration->pidfd >= 0)
+		(void)SYS(pidfd_send_signal, registration->pidfd, SIGKILL, NULL, 0);
+	worker_tell_over(keeper, registration);
+}
