@@ -1,4 +1,4 @@
-"""Builds the static guest programs once per content and keeps them under build/integration."""
+"""Builds the guest programs, static but where one is about loading, once per content; keeps them in build/integration."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from pathlib import Path
 
 GUEST = Path(__file__).parents[1] / "guest"
 CACHE = Path(__file__).parents[2] / "build" / "integration"
-FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-static")
-NO_LIBRARY = {"noop": ("-nostdlib", "-nostartfiles", "-fno-stack-protector")}
+FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror")
+STATIC = ("-static",)
+LINKED = {"noop": (*STATIC, "-nostdlib", "-nostartfiles", "-fno-stack-protector"), "loaded": ()}
 
 
 def built(name: str) -> Path:
-    """Path of the guest program `name`, compiled if its source is new; two workers never build it twice."""
-    source = GUEST / f"{name}.c"
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    """Path of the guest program `name`, compiled if a source is new; two workers never build it twice.
+
+    Its sources are NAME.c and, if there are any, NAME_*.c with NAME.h.
+    """
+    sources = [GUEST / f"{name}.c", *sorted(GUEST.glob(f"{name}_*.c"))]
+    content = b"".join(path.read_bytes() for path in [*sources, *GUEST.glob(f"{name}.h")])
+    digest = hashlib.sha256(content).hexdigest()[:12]
     target = CACHE / f"{name}-{digest}"
     if target.exists():
         return target
@@ -28,7 +33,8 @@ def built(name: str) -> Path:
         if not target.exists():
             fresh = target.with_suffix(".new")
             compiler = shutil.which("gcc") or "cc"
-            subprocess.run([compiler, *FLAGS, *NO_LIBRARY.get(name, ()), "-o", str(fresh), str(source)], check=True)
+            linking = LINKED.get(name, STATIC)
+            subprocess.run([compiler, *FLAGS, *linking, "-o", str(fresh), *map(str, sources)], check=True)
             os.rename(fresh, target)
     return target
 

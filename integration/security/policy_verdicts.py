@@ -1,0 +1,395 @@
+"""What each attack must come to under each policy: the one table that the tests and docs/policy-attacks.md are made from.
+
+    python -m integration.security.policy_verdicts [--check]     writes the page, or compares it
+
+An attack that a row does not open for a policy must be stopped there, with one of the errors below or by ending the process, and
+must have changed nothing.  Pure data: `test_policy_attacks.py` holds it against real containers.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+BUILT_IN = ("agent", "batch-job", "ci-runner", "development", "hostile-tenant", "web-server")
+FENCED = "fenced"
+POLICIES = (*BUILT_IN, FENCED)
+EVERY = frozenset(POLICIES)
+NETWORKED = frozenset({"ci-runner", "development", "web-server", FENCED})
+PAGE = Path(__file__).parents[2] / "docs/policy-attacks.md"
+# Errors by which a mechanism says no.  ENOENT, ENODATA or EINVAL are none of them: they would hide an attack that is broken.
+REFUSALS = frozenset({"EPERM", "EACCES", "EROFS", "ENOSYS", "EXDEV"})
+# ... and by which a kernel says that it was built without the part that is attacked
+ABSENT = frozenset({"ENOSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ESOCKTNOSUPPORT"})
+
+
+class Row(NamedTuple):
+    """One attack: what it does, under which policies the policy lets it pass, and what else may be its end.
+
+    `refusals` are errors by which this attack is refused besides the usual; `absent` those that tell that this kernel or container
+    has not what is attacked.  `killed`: the process has to die.
+    """
+
+    name: str
+    what: str
+    opens: frozenset[str] = frozenset()
+    refusals: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+    killed: bool = False
+
+
+class Group(NamedTuple):
+    """Attacks that belong together."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+def _errors(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+DEBUG = frozenset({"development"})
+
+NAMESPACES = Group(
+    "Namespaces and the processes beside oneself",
+    (
+        Row("unshare_user", "`unshare(CLONE_NEWUSER)`"),
+        Row("unshare_mount", "`unshare(CLONE_NEWNS)`"),
+        Row("unshare_network", "`unshare(CLONE_NEWNET)`"),
+        Row("unshare_pid", "`unshare(CLONE_NEWPID)`"),
+        Row("unshare_ipc", "`unshare(CLONE_NEWIPC)`"),
+        Row("unshare_uts", "`unshare(CLONE_NEWUTS)`"),
+        Row("unshare_cgroup", "`unshare(CLONE_NEWCGROUP)`"),
+        Row("unshare_time", "`unshare(CLONE_NEWTIME)`"),
+        Row("unshare_user_and_mount", "a user and a mount namespace together, which need no right"),
+        Row("clone_user", "`clone` with CLONE_NEWUSER"),
+        Row("clone_user_high_bits", "the same with bits set that the kernel does not look at"),
+        Row("clone_mount", "`clone` with CLONE_NEWNS"),
+        Row("clone_network", "`clone` with CLONE_NEWNET"),
+        Row("clone3_user", "`clone3`, whose flags lie behind a pointer, with CLONE_NEWUSER"),
+        Row("clone3_mount", "`clone3` with CLONE_NEWNS"),
+        Row("clone3_time", "`clone3` with CLONE_NEWTIME"),
+        Row("setns_file", "`setns` with a file of `/proc/1/ns`"),
+        Row("setns_any", "`setns` with flags 0, which stands for any kind"),
+        Row("setns_pidfd", "`setns` with a pidfd of init"),
+        Row("capset_admin", "`capset` that adds CAP_SYS_ADMIN"),
+        Row("ptrace_init", "`ptrace(PTRACE_SEIZE)` of init", DEBUG),
+        Row("ptrace_traceme", "`ptrace(PTRACE_TRACEME)`", DEBUG),
+        Row("process_vm_write", "`process_vm_writev` into init", DEBUG),
+        Row("process_vm_read", "`process_vm_readv` from init", DEBUG),
+        Row("proc_mem_write", "writing to `/proc/1/mem`", DEBUG),
+        Row("pidfd_steal", "`pidfd_getfd` of a descriptor of init's", DEBUG),
+        Row("kcmp_init", "`kcmp` with init", DEBUG),
+    ),
+)
+
+KERNEL = Group(
+    "Parts of the kernel with a history",
+    (
+        Row("bpf_map", "`bpf(BPF_MAP_CREATE)`"),
+        Row("bpf_program", "`bpf(BPF_PROG_LOAD)`"),
+        Row("userfaultfd", "`userfaultfd`"),
+        Row("userfaultfd_user_mode", "`userfaultfd` with UFFD_USER_MODE_ONLY, which needs no right"),
+        Row("io_uring_setup", "`io_uring_setup`"),
+        Row("io_uring_enter", "`io_uring_enter`"),
+        Row("io_uring_register", "`io_uring_register`"),
+        Row("keyctl_join", "`keyctl(KEYCTL_JOIN_SESSION_KEYRING)`"),
+        Row("add_key", "`add_key`"),
+        Row("request_key", "`request_key`"),
+        Row("perf_event_open", "`perf_event_open`"),
+        Row("init_module", "`init_module` (without a module)"),
+        Row("finit_module", "`finit_module` (without a file)"),
+        Row("delete_module", "`delete_module` of a name that there is not"),
+        Row("kexec_load", "`kexec_load` (with false flags)"),
+        Row("kexec_file_load", "`kexec_file_load` (with false flags)"),
+        Row("reboot", "`reboot` (with false magic numbers)"),
+        Row("swapon", "`swapon` of a file that there is not"),
+        Row("acct", "`acct` with a file that there is not"),
+        Row("quotactl", "`quotactl` of a device that there is not"),
+        Row("adjtimex", "`adjtimex` (with a tick out of range)"),
+        Row("kernel_log", "`syslog`, the kernel's messages"),
+        Row("sethostname", "`sethostname`"),
+        Row("fanotify_init", "`fanotify_init`"),
+        Row("personality", "`personality(READ_IMPLIES_EXEC)`"),
+        Row("iopl", "`iopl(3)`, the machine's ports"),
+        Row("modify_ldt", "`modify_ldt`"),
+        Row("seccomp_listener", "a filter of one's own with a listener, to answer what the policy refuses"),
+    ),
+)
+
+DEVICES = Group(
+    "Devices, and the switches in /proc and /sys",
+    (
+        Row("dev_mem", "a node of `/dev/mem`, made and opened", absent=_errors("ENXIO")),
+        Row("dev_kmsg", "a node of `/dev/kmsg`, made and opened"),
+        Row(
+            "dev_other",
+            "a node of a device that no container is given, made and opened",
+            absent=_errors("ENXIO", "ENODEV"),
+        ),
+        Row("make_char_node", "`mknod` of a character device"),
+        Row("make_block_node", "`mknod` of a block device"),
+        Row("sysrq", "`/proc/sysrq-trigger` for writing", absent=_errors("ENOENT")),
+        Row("core_pattern", "`/proc/sys/kernel/core_pattern` for writing"),
+        Row("modprobe_path", "`/proc/sys/kernel/modprobe` for writing", absent=_errors("ENOENT")),
+        Row("randomize_va_space", "`/proc/sys/kernel/randomize_va_space` for writing"),
+        Row("kcore", "`/proc/kcore` for reading", absent=_errors("ENOENT")),
+        Row("sys_write", "a file of `/sys/kernel` for writing", absent=_errors("ENOENT")),
+        Row("cgroup_procs", "`cgroup.procs` for writing"),
+        Row("cgroup_make", "a cgroup of one's own"),
+        Row("terminal_input", "`ioctl(TIOCSTI)`: typing into a terminal", absent=_errors("EIO")),
+        Row(
+            "terminal_input_high_bits", "the same with bits set that the kernel does not look at", absent=_errors("EIO")
+        ),
+    ),
+)
+
+MOUNTS = Group(
+    "Mounts and roots",
+    (
+        Row("mount_tmpfs", "`mount` of a tmpfs"),
+        Row("mount_bind", "`mount` of a writable directory over another"),
+        Row("mount_proc", "`mount` of a fresh procfs"),
+        Row("mount_overlay", "`mount` of an overlay"),
+        Row("mount_cgroup", "`mount` of cgroup2"),
+        Row("remount_writable", "a remount that makes a read-only path writable"),
+        Row("remount_root_writable", "the same with the root"),
+        Row("unmount", "`umount2` of a mount of the container"),
+        Row("unmount_outside", "`umount2` of what makes a path read-only"),
+        Row("fsopen", "`fsopen`"),
+        Row("fsconfig", "`fsconfig`"),
+        Row("fsmount", "`fsopen`, `fsconfig`, `fsmount`"),
+        Row("open_tree", "`open_tree(OPEN_TREE_CLONE)`"),
+        Row("open_tree_attr", "`open_tree_attr` that clears read-only on the copy"),
+        Row("move_mount", "`move_mount`"),
+        Row("mount_setattr", "`mount_setattr` that clears read-only on everything"),
+        Row("fspick", "`fspick` of the root"),
+        Row("pivot_root", "`pivot_root`"),
+        Row("chroot", "`chroot`"),
+        Row("open_by_handle_at", "`open_by_handle_at`: a file by its handle, past every mount"),
+    ),
+)
+
+UNIX_OPEN = frozenset(POLICIES)
+SOCKETS = Group(
+    "Sockets",
+    (
+        Row("socket_raw", "a raw IPv4 socket"),
+        Row("socket_raw6", "a raw IPv6 socket"),
+        Row("socket_packet", "AF_PACKET"),
+        Row("socket_packet_old", "SOCK_PACKET"),
+        Row("socket_packet_high_bits", "AF_PACKET with bits set that the kernel does not look at"),
+        Row("socket_netlink_route", "netlink: routes"),
+        Row("socket_netlink_audit", "netlink: audit"),
+        Row("socket_netlink_netfilter", "netlink: netfilter"),
+        Row("socket_vsock", "AF_VSOCK"),
+        Row("socket_alg", "AF_ALG"),
+        Row("socket_xdp", "AF_XDP"),
+        Row("socket_smc", "AF_SMC"),
+        Row("socket_mptcp", "multipath TCP, which has its own connect"),
+        Row("bind_port", "binding to port 7003 and listening"),
+        Row("listen_unbound", "`listen` without `bind`, which takes a free port"),
+        Row("unix_path", "connecting to a unix socket in `/outside`", UNIX_OPEN),
+        Row("unix_abstract", "connecting to an abstract unix socket", UNIX_OPEN),
+        Row("unix_bind_outside", "binding a unix socket in `/outside`"),
+    ),
+)
+
+EGRESS = Group(
+    "Reaching an address outside the permitted networks",
+    (
+        Row("connect_permitted_tcp", "no attack: TCP to a permitted address", NETWORKED),
+        Row("connect_permitted_udp", "no attack: UDP to a permitted address", NETWORKED),
+        Row("connect_permitted_tcp6", "no attack: TCP over IPv6 to a permitted address", NETWORKED),
+        Row("connect_tcp", "`connect`, TCP"),
+        Row("connect_udp", "`connect`, UDP"),
+        Row("connect_tcp6", "`connect`, TCP over IPv6"),
+        Row("connect_udp6", "`connect`, UDP over IPv6"),
+        Row("connect_mapped_tcp", "an IPv4 address in an IPv6 socket, TCP"),
+        Row("connect_mapped_udp", "an IPv4 address in an IPv6 socket, UDP"),
+        Row("connect_other_port", "a permitted address, another port"),
+        Row("connect_mptcp", "`connect`, multipath TCP"),
+        Row("connect_mptcp6", "`connect`, multipath TCP over IPv6"),
+        Row("connect_udplite", "`connect`, UDP-Lite"),
+        Row("connect_sctp", "`connect`, SCTP"),
+        Row("reconnect_udp", "a socket connected to a permitted address, connected again"),
+        Row("reconnect_udp_unspec", "the same with AF_UNSPEC in between"),
+        Row("reconnect_tcp_unspec", "the same with TCP"),
+        Row("sendto_while_connected", "`sendto` another address on a connected socket"),
+        Row("sendto_udp", "`sendto`"),
+        Row("sendto_unspec", "`sendto` with AF_UNSPEC, which stands for AF_INET"),
+        Row("sendto_udp6", "`sendto` over IPv6"),
+        Row("sendto_mapped", "`sendto` an IPv4 address in an IPv6 socket"),
+        Row("sendto_four_in_six", "`sendto` with a sockaddr_in on an IPv6 socket"),
+        Row("sendmsg_udp", "`sendmsg`"),
+        Row("sendmmsg_udp", "`sendmmsg`"),
+        Row("sendmmsg_second", "`sendmmsg`, the first message to a permitted address"),
+        Row("fastopen_sendto", "`sendto(MSG_FASTOPEN)`, which connects"),
+        Row("fastopen_connect", "TCP_FASTOPEN_CONNECT, which connects at the first write"),
+        Row("fastopen_mptcp", "`sendto(MSG_FASTOPEN)` with multipath TCP"),
+        Row("connect_any", "0.0.0.0, which stands for this machine", NETWORKED),
+        Row("connect_loopback", "127.0.0.1 in a network namespace of the container's own", NETWORKED),
+        Row("connect_io_uring", "`connect` through io_uring"),
+    ),
+)
+
+WRITES = Group(
+    "Changing a file outside the writable paths",
+    (
+        Row("open_write", "`open` for writing"),
+        Row("open_truncate", "`open` with O_TRUNC"),
+        Row("open_truncate_readonly", "`open` for reading with O_TRUNC"),
+        Row("open_openat2", "`openat2`"),
+        Row("open_create", "`open` with O_CREAT of a new name"),
+        Row("creat", "`creat`"),
+        Row("symlink_to_file", "through a symlink in a writable directory"),
+        Row("symlink_to_directory", "through a symlink to the directory"),
+        Row("symlink_relative", "through a relative symlink"),
+        Row("symlink_chain", "through a chain of symlinks"),
+        Row("dot_dot", "through `..` of a writable directory"),
+        Row("relative_to_directory", "`openat` with the directory's descriptor"),
+        Row("after_chdir", "a relative path after `chdir`"),
+        Row("after_fchdir", "the same after `fchdir` to an O_PATH descriptor"),
+        Row("hard_link", "through a hard link in a writable directory"),
+        Row("hard_link_by_descriptor", "the same, linked by descriptor"),
+        Row("reopen_read", "a descriptor for reading, opened again through `/proc/self/fd`"),
+        Row("reopen_path", "an O_PATH descriptor, opened again"),
+        Row("reopen_thread_self", "the same through `/proc/thread-self`"),
+        Row("proc_1_root", "through `/proc/1/root`"),
+        Row("proc_self_root", "through `/proc/self/root`"),
+        Row("proc_1_cwd", "through `/proc/1/cwd`"),
+        Row("truncate", "`truncate`"),
+        Row("fallocate", "`fallocate`"),
+        Row("mmap_shared", "a shared mapping"),
+        Row("sendfile", "`sendfile`"),
+        Row("setxattr", "`setxattr`"),
+        Row("setxattr_trusted", "`setxattr` of trusted.*"),
+        Row("removexattr", "`removexattr`"),
+        Row("set_acl", "an access control list", absent=_errors("EOPNOTSUPP")),
+        Row("chmod", "`chmod`"),
+        Row("fchmod", "`fchmod` of a descriptor for reading"),
+        Row("fchmodat2", "`fchmodat2` of an O_PATH descriptor"),
+        Row("chown", "`lchown`"),
+        Row("utimes", "`utimensat`"),
+        Row("futimens", "`futimens` of a descriptor for reading"),
+        Row("change_flags", "`ioctl(FS_IOC_SETFLAGS)`", absent=_errors("ENOTTY", "EOPNOTSUPP")),
+    ),
+)
+
+NAMES = Group(
+    "Changing names outside the writable paths",
+    (
+        Row("rename_away", "`rename` of the file into a writable directory"),
+        Row("rename_within", "`rename` beside itself"),
+        Row("rename_over", "`rename` of a written file over it"),
+        Row("rename_exchange", "`renameat2(RENAME_EXCHANGE)`"),
+        Row("rename_directory_over", "`rename` of a written directory over another"),
+        Row("rename_writable", "`rename` of the writable directory itself", refusals=_errors("EBUSY")),
+        Row("mkdir", "`mkdir`"),
+        Row("mknod_fifo", "`mknod` of a FIFO"),
+        Row("mknod_file", "`mknod` of a file"),
+        Row("symlink", "`symlink`"),
+        Row("link", "`link` of a written file"),
+        Row("unlink", "`unlink`"),
+        Row("rmdir", "`rmdir`"),
+        Row("nameless_file", "`linkat` of an O_TMPFILE file"),
+        Row("nameless_outside", "`open` with O_TMPFILE"),
+    ),
+)
+
+EXECUTION = Group(
+    "Running a program from outside the executable paths",
+    (
+        Row("exec_written", "`execve` of a written file"),
+        Row("exec_link", "`execve` of a symlink to it"),
+        Row("exec_descriptor", "`execveat` of its descriptor"),
+        Row("exec_proc_fd", "`execve` of `/proc/self/fd/N`"),
+        Row("exec_loader", "the dynamic loader, given a written program"),
+        Row("exec_script", "a written script"),
+        Row("exec_interpreter", "a script whose interpreter is a written file"),
+        Row(
+            "shell_reads_script",
+            "a permitted shell that reads a written script: an interpreter cannot be denied its input",
+            EVERY,
+        ),
+        Row("memfd", "`execveat` of a memfd"),
+        Row("memfd_executable", "the same, asked for with MFD_EXEC"),
+        Row("exec_nameless", "`execveat` of an O_TMPFILE file"),
+        Row("exec_shm", "`execve` of a file in `/dev/shm`"),
+        Row("mmap_written", "`mmap(PROT_EXEC)` of a written file"),
+        Row("mprotect_written", "`mprotect(PROT_EXEC)` of a mapped written file"),
+        Row("mmap_anonymous", "anonymous memory that is writable and executable: every JIT compiler needs it", EVERY),
+        Row("exec_outside", "`execve` of a program in `/outside`"),
+        Row("exec_setuid", "a program with the set-user-ID bit as another user"),
+    ),
+)
+
+ENTRIES = Group(
+    "The kernel's other doors (x86_64)",
+    (
+        Row("int80_unshare", "`int 0x80`: unshare in i386's numbers", killed=True),
+        Row("int80_getpid", "`int 0x80`: even getpid", killed=True),
+        Row("segment32_getpid", "the same from a 32-bit code segment", killed=True),
+        Row("x32_getpid", "an x32 call", killed=True),
+        Row("x32_unshare", "unshare as an x32 call", killed=True),
+        Row("number_high_bits", "unshare with bits set in its number that the kernel does not look at"),
+    ),
+)
+
+GROUPS = (NAMESPACES, KERNEL, DEVICES, MOUNTS, SOCKETS, EGRESS, WRITES, NAMES, EXECUTION, ENTRIES)
+ROWS = {row.name: row for group in GROUPS for row in group.rows}
+
+
+def is_stopped(row: Row, verdict: str) -> bool:
+    """Whether a verdict of the attack program is the end that a policy owes."""
+    how, _, why = verdict.partition(" ")
+    if row.killed:
+        return verdict == "killed SIGSYS"
+    return verdict == "killed SIGSYS" or (how == "denied" and why in REFUSALS | row.refusals | ABSENT | row.absent)
+
+
+def is_real(row: Row, verdict: str) -> bool:
+    """Whether, without a policy and with every right, the attack succeeds or its object is not part of this kernel."""
+    how, _, why = verdict.partition(" ")
+    return how == "succeeded" or (how == "denied" and why in ABSENT | row.absent)
+
+
+def page() -> str:
+    """docs/policy-attacks.md."""
+    lines = [
+        "# Attacks and verdicts",
+        "",
+        "Generated from `integration/security/policy_verdicts.py` by `make generate`; `make integration T=integration/security/test_policy_attacks.py` holds it against the kernel.",
+        "",
+        "Every attack is a few lines of C in `integration/guest/attack_*.c`, run as root inside a container with the policy in force.",
+        "The same attacks run without a policy and with every capability, where each must succeed, or the kernel must lack what it attacks: what is stopped below is stopped by the policy.",
+        "A config that withholds nothing (all capabilities, no masks, every device) is attacked as well as an ordinary engine's, and a process of `exec` as well as init.",
+        "",
+        "**stopped**: the call fails, nothing changed, and the server outside received nothing.",
+        "**killed**: the process ends with SIGSYS.",
+        "*open*: the policy lets it pass, and the config decides.",
+        "",
+        "`fenced` is the tests' own policy (`integration/security/policies/fenced.yaml`): all system calls, but paths, programs and addresses are limited, so that each limit is seen to hold without the help of a system call list.",
+    ]
+    for group in GROUPS:
+        lines += ["", f"## {group.title}", "", "| attack | what it does | " + " | ".join(POLICIES) + " |"]
+        lines.append("|---" * (2 + len(POLICIES)) + "|")
+        for row in group.rows:
+            stopped = "killed" if row.killed else "stopped"
+            cells = ["*open*" if policy in row.opens else stopped for policy in POLICIES]
+            lines.append("| " + " | ".join((f"`{row.name}`", row.what, *cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Write or compare the page."""
+    if "--check" in sys.argv[1:]:
+        return 0 if PAGE.exists() and PAGE.read_text() == page() else 1
+    PAGE.write_text(page())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
