@@ -27,3 +27,4 @@ class HostFacts:
     newgidmap: str | None
     stdin_tty: bool
     stdin_size: tuple[int, int]  # rows, columns of the terminal on stdin, (0, 0) without one
+    landlock: int  # ABI of the kernel's Landlock; 0: none, or nobody needed to know

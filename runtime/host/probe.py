@@ -202,10 +202,11 @@ def _probe_terminal() -> tuple[bool, tuple[int, int]]:
     return True, (rows, columns)
 
 
-def probe_facts(config: "Mapping[str, Any] | None", terminal: bool | None = None) -> HostFacts:
+def probe_facts(config: "Mapping[str, Any] | None", terminal: bool | None = None, landlock: int = 0) -> HostFacts:
     """Fill in the facts; with `config` (as `load_config` gives it) what no part of it can depend on is left empty.
 
-    `terminal` says whether a terminal is wanted where the config does not.
+    `terminal` says whether a terminal is wanted where the config does not; `landlock` comes from `runtime.host.landlock` where
+    a policy is in use.
     """
     name = posix.uname()
     kernel = probe_kernel(name.release)
@@ -243,4 +244,5 @@ def probe_facts(config: "Mapping[str, Any] | None", terminal: bool | None = None
         newgidmap=_tool("newgidmap") if maps_with_tools else None,
         stdin_tty=stdin_tty,
         stdin_size=stdin_size,
+        landlock=landlock,
     )

@@ -14,7 +14,7 @@
 #define PLAN_FIRST_FREE_SLOT 0x10u
 #define PLAN_SLOT_COUNT 0xfau
 #define PLAN_LIST_END 0xffffffffffffffffull
-#define PLAN_DIGEST 0xcfc79b23u
+#define PLAN_DIGEST 0xd1271bc8u
 #define PLAN_MAGIC "POSTERN"
 #define MODE_CREATE 1u
 #define MODE_RUN 2u
@@ -192,7 +192,6 @@ struct op_shape {
 	X(OP_NOTIFY_SOCKET, op_notify_socket) \
 	X(OP_REMOUNT, op_remount) \
 	X(OP_WRITE_FIRST, op_write_first) \
-	X(OP_BIND_SELF, op_bind_self) \
 	X(OP_LANDLOCK_RULESET, op_landlock_ruleset) \
 	X(OP_LANDLOCK_PATH, op_landlock_path) \
 	X(OP_LANDLOCK_FD, op_landlock_fd) \
@@ -271,16 +270,15 @@ enum op_code {
 	OP_NOTIFY_SOCKET = 65,
 	OP_REMOUNT = 66,
 	OP_WRITE_FIRST = 67,
-	OP_BIND_SELF = 68,
-	OP_LANDLOCK_RULESET = 69,
-	OP_LANDLOCK_PATH = 70,
-	OP_LANDLOCK_FD = 71,
-	OP_LANDLOCK_PORT = 72,
-	OP_LANDLOCK_RESTRICT = 73,
-	OP_BPF_MAP = 74,
-	OP_BPF_ATTACH = 75,
-	OP_CLONE_SELF = 76,
-	OP_ATTACH_SELF = 77,
+	OP_LANDLOCK_RULESET = 68,
+	OP_LANDLOCK_PATH = 69,
+	OP_LANDLOCK_FD = 70,
+	OP_LANDLOCK_PORT = 71,
+	OP_LANDLOCK_RESTRICT = 72,
+	OP_BPF_MAP = 73,
+	OP_BPF_ATTACH = 74,
+	OP_CLONE_SELF = 75,
+	OP_ATTACH_SELF = 76,
 	OP_CODE_END
 };
 
@@ -504,10 +502,6 @@ enum op_code {
 #define REMOUNT_target s[0]
 /* WRITE_FIRST: names and values in turn: write the value of the first name that exists in dir; none: ENOENT */
 #define WRITE_FIRST_dir slot[0]
-/* BIND_SELF: bind path in the current root onto itself with these mount attributes; no symlink is followed; OPTIONAL: nor need it be there */
-#define BIND_SELF_set n[0]
-#define BIND_SELF_clear n[1]
-#define BIND_SELF_path s[0]
 /* LANDLOCK_RULESET: a Landlock ruleset that handles these rights */
 #define LANDLOCK_RULESET_ruleset slot[0]
 #define LANDLOCK_RULESET_fs n[0]
@@ -619,7 +613,6 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"NOTIFY_SOCKET", 1, 3, 3, 2, 0, 1, 1, 0},
 	{"REMOUNT", 2, 1, 1, 0, 3, 1, 1, 4},
 	{"WRITE_FIRST", 1, 1, 1, 0, 0, 0, 0, 4},
-	{"BIND_SELF", 2, 0, 0, 0, 3, 1, 1, 0},
 	{"LANDLOCK_RULESET", 2, 1, 1, 1, 7, 0, 0, 0},
 	{"LANDLOCK_PATH", 2, 1, 1, 0, 1, 1, 1, 0},
 	{"LANDLOCK_FD", 2, 3, 3, 0, 1, 0, 0, 0},

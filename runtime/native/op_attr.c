@@ -70,24 +70,6 @@ int op_readonly_path(struct run *run, const struct plan_op *op)
 	return ret < 0 ? (int)ret : tree_attach(tree, target);
 }
 
-/* The attributes are on the copy before anybody can see it, and it goes where it was taken from whatever is renamed meanwhile. */
-int op_bind_self(struct run *run, const struct plan_op *op)
-{
-	struct mount_attr attr = {.attr_set = op->BIND_SELF_set, .attr_clr = op->BIND_SELF_clear};
-	SCOPED_FD(target) = in_root_plain(plan_string(run, op->BIND_SELF_path), RESOLVE_NO_SYMLINKS, op->flags);
-	if (target < 0)
-		return target;
-	if (is_same_place(AT_FDCWD, target))
-		return refuse_root(run);
-	SCOPED_FD(tree) = (int)SYS(open_tree, target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-	if (tree < 0)
-		return tree;
-	long ret = 0;
-	if (attr.attr_set || attr.attr_clr)
-		ret = SYS(mount_setattr, tree, "", AT_EMPTY_PATH | (op->flags & OPF_RECURSIVE ? AT_RECURSIVE : 0), &attr, sizeof(attr));
-	return ret < 0 ? (int)ret : tree_attach(tree, target);
-}
-
 /* What stays as it is while everything around it is closed: a copy of it, attached again afterwards.  Mounts below that nobody knows of
  * keep their own attributes in it, and are closed with the rest outside of it. */
 int op_clone_self(struct run *run, const struct plan_op *op)

@@ -73,3 +73,9 @@ int op_landlock_restrict(struct run *run, const struct plan_op *op)
 	*ruleset = -1;
 	return ret;
 }
+
+int landlock_main(void)
+{
+	long abi = SYS(landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	return abi < 0 ? 0 : abi > 99 ? 99 : (int)abi;
+}

@@ -327,14 +327,6 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
         "list",
         "names and values in turn: write the value of the first name that exists in dir; none: ENOENT",
     ),
-    "BIND_SELF": (
-        "I",
-        "",
-        "set? clear?",
-        "path",
-        "",
-        "bind path in the current root onto itself with these mount attributes; no symlink is followed; OPTIONAL: nor need it be there",
-    ),
     "LANDLOCK_RULESET": ("I", "ruleset>", "fs? net? scoped?", "", "", "a Landlock ruleset that handles these rights"),
     "LANDLOCK_PATH": (
         "I",

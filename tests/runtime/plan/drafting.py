@@ -37,6 +37,7 @@ _FACTS: dict[str, Any] = {
     "newgidmap": None,
     "stdin_tty": False,
     "stdin_size": (0, 0),
+    "landlock": 0,
 }
 ROOTLESS = {
     "euid": 1000,
