@@ -28,6 +28,8 @@ int postern_main(int argc, char **argv, char **envp)
 {
 	if (argc > 0 && strcmp(argv[0], "postern:init") == 0)
 		return executor_main(argc, argv, envp);
+	if (argc > 0 && strcmp(argv[0], "postern:landlock") == 0)
+		return landlock_main();
 	if (argc > 1 && strcmp(argv[1], "plan-check") == 0)
 		return plan_check_main(argc, argv);
 	return run_front(argc, argv, envp);
