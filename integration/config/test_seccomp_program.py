@@ -5,7 +5,6 @@ With `--runtime runc` the same test proves that runc's own program, its ENOSYS s
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from integration.framework.container import Container
 from integration.framework.flavours import differs
+from integration.framework.installed_filter import installed_program
 from integration.framework.kernel import not_in_user_mode_linux
 from runtime.seccomp.arches import find_arch
 from runtime.seccomp.compare import differences
@@ -25,30 +25,11 @@ from runtime.seccomp.interpret import decode
 SAMPLES = Path(__file__).parents[2] / "tests/runtime/seccomp/profiles"
 PODMAN = Path("/usr/share/containers/seccomp.json")
 MACHINE = os.uname().machine
-PTRACE_ATTACH, PTRACE_DETACH, PTRACE_SECCOMP_GET_FILTER = 16, 17, 0x420C
-WALL = 0x40000000
 
 pytestmark = [
     differs("crun", reason="crun gives calls newer than the profile the default's errno", strict=False),
     not_in_user_mode_linux("Debian's has no checkpoint/restore, hence no PTRACE_SECCOMP_GET_FILTER"),
 ]
-
-
-def installed_program(pid: int) -> bytes:
-    """The filter of a process that was attached last."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    libc.ptrace.restype = ctypes.c_long
-    assert libc.ptrace(PTRACE_ATTACH, pid, None, None) == 0, os.strerror(ctypes.get_errno())
-    try:
-        os.waitpid(pid, WALL)
-        count = libc.ptrace(PTRACE_SECCOMP_GET_FILTER, pid, None, None)
-        assert count > 0, os.strerror(ctypes.get_errno())
-        buffer = ctypes.create_string_buffer(count * 8)
-        assert libc.ptrace(PTRACE_SECCOMP_GET_FILTER, pid, None, buffer) == count
-        return buffer.raw
-    finally:
-        libc.ptrace(PTRACE_DETACH, pid, None, None)
 
 
 def sections() -> dict[str, dict[str, Any]]:
