@@ -3,7 +3,7 @@
  *
  * `attack list` prints the names; `attack run NAME…` runs them in this order (all without names), each in a child, and
  * prints a line for each: NAME, a tab, and `succeeded`, `denied ERRNO` or `killed SIGNAL`. The program is the
- * container's init, or is started by exec. It needs the directories that integration/security/arena.py lays out.
+ * container's init, or is started by exec into one whose init is `attack wait`. It needs the directories that integration/security/arena.py lays out.
  */
 #include "attack.h"
 
@@ -108,6 +108,9 @@ static bool wanted(const char *name, int count, char **names) {
 int main(int argc, char **argv) {
 	static const struct attack *const all[] = {namespace_attacks, kernel_attacks, device_attacks, mount_attacks, socket_attacks, network_attacks,
 	                                           write_attacks,     rename_attacks, exec_attacks,   entry_attacks};
+	if (argc > 1 && strcmp(argv[1], "wait") == 0)
+		for (;;)
+			pause();
 	if (argc > 1 && strcmp(argv[1], "succeed") == 0)
 		return RAN;
 	if (argc > 1 && strcmp(argv[1], "succeed-as-root") == 0)

@@ -36,6 +36,50 @@ static int bpf_program(void) {
 	return opened(syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes));
 }
 
+static long bpf(int command, union bpf_attr *attributes) { return syscall(SYS_bpf, command, attributes, sizeof *attributes); }
+
+/* Takes the programs that judge connections away from the container's cgroup, after adding one that allows everything. */
+static int bpf_detach(void) {
+	static const struct bpf_insn one[] = {{.code = 0xb7, .dst_reg = 0, .imm = 1}, {.code = 0x95}};
+	unsigned ids[64];
+	union bpf_attr attributes;
+	memset(&attributes, 0, sizeof attributes);
+	attributes.prog_type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR;
+	attributes.expected_attach_type = BPF_CGROUP_INET4_CONNECT;
+	attributes.insns = (unsigned long)one;
+	attributes.insn_cnt = 2;
+	attributes.license = (unsigned long)"Apache-2.0";
+	int group = open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC), program = (int)bpf(BPF_PROG_LOAD, &attributes);
+	if (group < 0 || program < 0)
+		return -1;
+	memset(&attributes, 0, sizeof attributes);
+	attributes.target_fd = (unsigned)group;
+	attributes.attach_bpf_fd = (unsigned)program;
+	attributes.attach_type = BPF_CGROUP_INET4_CONNECT;
+	attributes.attach_flags = BPF_F_ALLOW_MULTI;
+	if (bpf(BPF_PROG_ATTACH, &attributes) != 0)
+		return -1;
+	memset(&attributes, 0, sizeof attributes);
+	attributes.query.target_fd = (unsigned)group;
+	attributes.query.attach_type = BPF_CGROUP_INET4_CONNECT;
+	attributes.query.prog_ids = (unsigned long)ids;
+	attributes.query.prog_cnt = 64;
+	if (bpf(BPF_PROG_QUERY, &attributes) != 0)
+		return -1;
+	for (unsigned i = 0, count = attributes.query.prog_cnt; i < count && i < 64; i++) {
+		memset(&attributes, 0, sizeof attributes);
+		attributes.prog_id = ids[i];
+		int attached = (int)bpf(BPF_PROG_GET_FD_BY_ID, &attributes);
+		memset(&attributes, 0, sizeof attributes);
+		attributes.target_fd = (unsigned)group;
+		attributes.attach_bpf_fd = (unsigned)attached;
+		attributes.attach_type = BPF_CGROUP_INET4_CONNECT;
+		if (attached < 0 || bpf(BPF_PROG_DETACH, &attributes) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int userfaultfd_any(void) { return opened(syscall(SYS_userfaultfd, 0)); }
 static int userfaultfd_user(void) { return opened(syscall(SYS_userfaultfd, 1 /* UFFD_USER_MODE_ONLY */)); }
 
@@ -120,6 +164,7 @@ static int seccomp_listener(void) {
 const struct attack kernel_attacks[] = {
     {"bpf_map", bpf_map},
     {"bpf_program", bpf_program},
+    {"bpf_detach", bpf_detach},
     {"userfaultfd", userfaultfd_any},
     {"userfaultfd_user_mode", userfaultfd_user},
     {"io_uring_setup", io_uring_setup},

@@ -90,6 +90,7 @@ KERNEL = Group(
     (
         Row("bpf_map", "`bpf(BPF_MAP_CREATE)`"),
         Row("bpf_program", "`bpf(BPF_PROG_LOAD)`"),
+        Row("bpf_detach", "the cgroup's programs that judge connections, taken away by `bpf`"),
         Row("userfaultfd", "`userfaultfd`"),
         Row("userfaultfd_user_mode", "`userfaultfd` with UFFD_USER_MODE_ONLY, which needs no right"),
         Row("io_uring_setup", "`io_uring_setup`"),

@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from integration.framework.container import Container
+from integration.framework.flavours import only
 from integration.security import policy_verdicts
-from integration.security.arena import Arena, attack_names
+from integration.security.arena import ATTACK, Arena, attack_names
+from integration.security.policy_verdicts import FENCED, POLICIES, ROWS
+
+INSIDE = "/tmp"
+FILES = Path(__file__).parent / "policies"
+needs_policies = only("postern", reason="policies are postern's")
+
+
+def flags(policy: str) -> tuple[str, str]:
+    """The words that choose a policy."""
+    return ("--policy", str(FILES / f"{policy}.yaml") if policy == FENCED else policy)
+
+
+def judge(policy: str, verdicts: dict[str, str], arena: Arena) -> dict[str, str]:
+    """What is not as the table has it: attack -> verdict, or what it did in spite of its verdict."""
+    assert set(verdicts) == set(ROWS)
+    stopped = {name for name, row in ROWS.items() if policy not in row.opens}
+    wrong = {
+        name: verdicts[name] for name in sorted(stopped) if not policy_verdicts.is_stopped(ROWS[name], verdicts[name])
+    }
+    wrong |= dict.fromkeys(sorted(stopped & arena.changed() - set(wrong)), "changed something outside")
+    return wrong | dict.fromkeys(sorted(stopped & arena.arrived() - set(wrong)), "reached the server")
 
 
 def test_table_is_complete() -> None:
@@ -34,3 +60,37 @@ def test_attacks_are_real(container: Container) -> None:
         rows = (*policy_verdicts.WRITES.rows, *policy_verdicts.NAMES.rows)
         through_files = {row.name for row in rows if verdicts[row.name] == "succeeded"}
         assert through_files - arena.changed() == {"removexattr", "rename_writable", "nameless_outside"}
+
+
+@needs_policies
+@pytest.mark.parametrize("policy", POLICIES)
+def test_init_under_a_policy(container: Container, policy: str) -> None:
+    """The container's init in an ordinary engine's config gets no further than the table says."""
+    with Arena(container, INSIDE) as arena:
+        assert judge(policy, arena.attacked(flags=flags(policy)), arena) == {}
+
+
+@needs_policies
+@pytest.mark.parametrize("policy", POLICIES)
+def test_everything_granted_under_a_policy(container: Container, policy: str) -> None:
+    """Nor does one that the config grants everything; and what the table leaves open is open."""
+    with Arena(container, INSIDE) as arena:
+        arena.unprotected()
+        verdicts = arena.attacked(flags=flags(policy))
+        assert judge(policy, verdicts, arena) == {}
+        closed = {
+            name: verdicts[name]
+            for name, row in ROWS.items()
+            if policy in row.opens and not policy_verdicts.is_real(row, verdicts[name])
+        }
+        assert closed == {}
+
+
+@needs_policies
+@pytest.mark.parametrize("policy", POLICIES)
+def test_exec_under_a_policy(container: Container, policy: str) -> None:
+    """Nor does a process that exec brings into the container, with every right that exec can give."""
+    with Arena(container, INSIDE) as arena:
+        container.bundle.args(ATTACK, "wait")
+        container.up(*flags(policy))
+        assert judge(policy, arena.attacked_by_exec(), arena) == {}

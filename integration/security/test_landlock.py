@@ -1,0 +1,249 @@
+"""Landlock's operations: what a ruleset allows is allowed, everything else of what it handles is denied, and nobody gets out."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from integration.framework.container import Container
+from integration.framework.edited_plan import execute
+from integration.framework.flavours import only
+from runtime.abi.landlock import ACCESS_FS, ACCESS_NET, FILE_ACCESS, SCOPE, rights_of
+from runtime.plan.launch_plan import LaunchPlan, Op, op
+from runtime.plan.layout import SLOTS
+
+pytestmark = [pytest.mark.landlock, only("postern", reason="plans are postern's")]
+
+RULESET = 200  # a slot that no plan of these containers uses
+READ = ACCESS_FS["READ_FILE"] | ACCESS_FS["READ_DIR"]
+RUN = ACCESS_FS["EXECUTE"] | ACCESS_FS["READ_FILE"]
+MAKE = sum(bit for name, bit in ACCESS_FS.items() if name.startswith(("MAKE_", "REMOVE_")))
+WRITE = MAKE | ACCESS_FS["WRITE_FILE"] | ACCESS_FS["TRUNCATE"] | ACCESS_FS["REFER"]
+
+
+def ruleset(fs: int = 0, net: int = 0, scoped: int = 0) -> Op:
+    """The ruleset, in a slot of its own."""
+    return op("LANDLOCK_RULESET", "unable to make a Landlock ruleset", ruleset=RULESET, fs=fs, net=net, scoped=scoped)
+
+
+def path(where: str, access: int, *flags: str) -> Op:
+    """A rule for a path."""
+    what = f'unable to allow access to "{where}"'
+    return op("LANDLOCK_PATH", what, *flags, ruleset=RULESET, access=access, path=where)
+
+
+def port(number: int, access: str) -> Op:
+    """A rule for a TCP port."""
+    return op("LANDLOCK_PORT", "unable to allow a port", ruleset=RULESET, access=ACCESS_NET[access], port=number)
+
+
+def restricted(*rules: Op) -> Callable[[LaunchPlan], None]:
+    """An edit: these operations and the restriction at the end of FINAL, where the last filter is loaded too."""
+
+    def edit(plan: LaunchPlan) -> None:
+        plan.stages["FINAL"] += [*rules, op("LANDLOCK_RESTRICT", "unable to restrict itself", ruleset=RULESET)]
+
+    return edit
+
+
+def answers(container: Container, edit: Callable[[LaunchPlan], None], *words: str) -> Any:
+    """What a probe sub-command of the restricted container prints."""
+    container.bundle.probe(*words)
+    return execute(container, edit).json()
+
+
+def abi(container: Container) -> int:
+    """The ABI here, from the program itself."""
+    return os.waitstatus_to_exitcode(os.waitpid(os.posix_spawn(container.runtime.path, ["postern:landlock"], {}), 0)[1])
+
+
+def handled(container: Container) -> int:
+    """Every file right that this kernel has."""
+    return rights_of(abi(container))[0]
+
+
+def test_reading_is_allowed_where_a_rule_says_so(container: Container) -> None:
+    """At the path and beneath; a directory's list is a right of its own."""
+    container.bundle.file("/data/deep/open")
+    container.bundle.file("/other/closed")
+    edit = restricted(ruleset(READ), path("/data", ACCESS_FS["READ_FILE"]), path("/etc", ACCESS_FS["READ_DIR"]))
+    found = answers(
+        container, edit, "paths", "r:/data/deep/open", "r:/data", "r:/other/closed", "r:/etc", "r:/etc/passwd"
+    )
+    assert found == {
+        "r:/data/deep/open": 0,
+        "r:/data": errno.EACCES,
+        "r:/other/closed": errno.EACCES,
+        "r:/etc": 0,
+        "r:/etc/passwd": errno.EACCES,
+    }
+
+
+def test_writing_is_allowed_where_a_rule_says_so(container: Container) -> None:
+    """Opening, making and removing; as root with every capability of the config."""
+    container.bundle.file("/data/mine")
+    container.bundle.file("/etc/theirs")
+    fs = WRITE & handled(container)
+    words = (
+        "w:/data/mine",
+        "c:/data/new",
+        "d:/data/dir",
+        "u:/data/mine",
+        "w:/etc/theirs",
+        "c:/etc/new",
+        "u:/etc/theirs",
+        "d:/dir",
+    )
+    found = answers(container, restricted(ruleset(fs), path("/data", fs)), "paths", *words)
+    assert found == {word: 0 if word[2:].startswith("/data") else errno.EACCES for word in words}
+
+
+def test_execution_is_allowed_where_a_rule_says_so(container: Container) -> None:
+    """A rule for a file cuts itself to what a file can be allowed; the program is executed under the restriction."""
+    fs = handled(container)
+    execute_ = ACCESS_FS["EXECUTE"]
+    edit = restricted(ruleset(execute_), path("/probe", fs & ~FILE_ACCESS | execute_), path("/bin/busybox", execute_))
+    words = ("x:/probe", "x:/bin/busybox", "x:/copy")
+    container.bundle.file("/copy", mode=0o755).write_bytes((container.bundle.rootfs / "probe").read_bytes())
+    assert answers(container, edit, "paths", *words) == {words[0]: 0, words[1]: 0, words[2]: errno.EACCES}
+
+
+def test_a_program_that_may_not_be_executed_is_no_container(container: Container) -> None:
+    """The restriction holds for execve itself, and the failure has words."""
+    container.bundle.args("/bin/busybox", "true")
+    result = execute(container, restricted(ruleset(ACCESS_FS["EXECUTE"]), path("/probe", RUN)))
+    result.refused("exec /bin/busybox: permission denied")
+
+
+def test_a_rule_does_not_follow_symlinks(container: Container) -> None:
+    """An image that leads a path elsewhere gains nothing; OPTIONAL passes it over, and what is missing with it."""
+    (container.bundle.rootfs / "data").symlink_to("/etc")
+    edit = restricted(ruleset(READ), path("/data", READ))
+    container.bundle.probe("paths", "r:/etc/passwd")
+    execute(container, edit).refused('unable to allow access to "/data": too many levels of symbolic links')
+    skipped = [path(name, READ, "OPTIONAL") for name in ("/data", "/data/passwd", "/none", "/etc/passwd/none")]
+    assert answers(container, restricted(ruleset(READ), *skipped), "paths", "r:/etc/passwd") == {
+        "r:/etc/passwd": errno.EACCES
+    }
+
+
+def test_a_missing_path_is_an_error(container: Container) -> None:
+    """Unless the operation says that it need not be there."""
+    container.bundle.probe("facts")
+    execute(container, restricted(ruleset(READ), path("/none", READ))).refused('allow access to "/none": no such file')
+
+
+def test_rights_of_directories_are_nothing_for_a_file(container: Container) -> None:
+    """Such a rule is left out: the kernel takes none that allows nothing."""
+    edit = restricted(ruleset(READ), path("/etc/passwd", ACCESS_FS["READ_DIR"]))
+    assert answers(container, edit, "paths", "r:/etc/passwd") == {"r:/etc/passwd": errno.EACCES}
+
+
+def test_a_restriction_cannot_be_left(container: Container) -> None:
+    """Neither by a mount, nor by a new root, nor by a second ruleset that would allow more."""
+    container.bundle.caps("CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH")
+    container.bundle.file("/other/closed")
+    script = "mount -o bind /other /data; mount -t tmpfs none /data; cat /other/closed; cat /proc/1/root/other/closed"
+    container.bundle.file("/data/mine")
+    container.bundle.shell(script)
+    fs = READ | ACCESS_FS["EXECUTE"]
+    result = execute(container, restricted(ruleset(fs), path("/data", READ), path("/bin", fs)))
+    assert result.out == ""
+    assert (
+        result.err.count("ermission denied") == 4
+        or result.err.count("ermission denied") + result.err.count("not permitted") == 4
+    ), repr(result)
+
+
+def test_a_created_container_starts(container: Container) -> None:
+    """init waits at exec.fifo under the restriction: a rule for the descriptor lets it open, and nothing else beside it."""
+    fs = handled(container)
+    fifo = op(
+        "LANDLOCK_FD", "unable to allow exec.fifo", ruleset=RULESET, fd=SLOTS["FIFO"], access=ACCESS_FS["WRITE_FILE"]
+    )
+    container.bundle.args("/bin/busybox", "touch", "/made")
+    edit = restricted(ruleset(fs), fifo, path("/bin/busybox", RUN))
+    try:
+        execute(container, edit, "CREATE").ok()
+        assert container.status() == "created"
+        container.start()
+        assert container.exit_code() == 1
+    finally:
+        container.delete("--force")
+    assert not (container.bundle.rootfs / "made").exists()
+
+
+def test_without_a_rule_the_fifo_stays_closed(container: Container) -> None:
+    """What the test above would miss if the restriction did not reach the fifo: init ends instead of waiting."""
+    container.bundle.args("/bin/busybox", "true")
+    try:
+        execute(container, restricted(ruleset(handled(container)), path("/bin/busybox", RUN)), "CREATE").ok()
+        assert container.exit_code() == 1
+    finally:
+        container.delete("--force")
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    """The port of a TCP server on the loopback of this network namespace."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_connecting_needs_a_rule_for_the_port(container: Container, listener: int, allowed: bool) -> None:
+    """ABI 4."""
+    if abi(container) < 4:
+        pytest.skip("this kernel's Landlock has no ports")
+    rules = [port(listener, "CONNECT_TCP")] if allowed else [port(listener ^ 1, "CONNECT_TCP")]
+    container.bundle.without_namespace("network").shell(f"busybox nc -w 1 127.0.0.1 {listener} </dev/null")
+    result = execute(container, restricted(ruleset(net=ACCESS_NET["CONNECT_TCP"]), *rules))
+    assert (result.rc == 0) == allowed, repr(result)
+    assert ("ermission denied" in result.err) == (not allowed), repr(result)
+
+
+def test_binding_needs_a_rule_for_the_port(container: Container) -> None:
+    """ABI 4; in a network of the container's own."""
+    if abi(container) < 4:
+        pytest.skip("this kernel's Landlock has no ports")
+    script = "for port in 8080 8081; do busybox timeout 1 busybox nc -l -p $port -s 127.0.0.1 </dev/null; done"
+    container.bundle.shell(script)
+    result = execute(container, restricted(ruleset(net=ACCESS_NET["BIND_TCP"]), port(8080, "BIND_TCP")))
+    assert result.err.count("ermission denied") == 1, repr(result)
+
+
+@pytest.mark.parametrize("scoped", [True, False])
+def test_signals_stay_inside(container: Container, scoped: bool) -> None:
+    """ABI 6: with the host's pid namespace even this test's own child could be ended from inside, but for the scope."""
+    if abi(container) < 6:
+        pytest.skip("this kernel's Landlock has no scopes")
+    with subprocess.Popen(["sleep", "60"]) as victim:
+        try:
+            container.bundle.caps("CAP_KILL").without_namespace("pid").shell(f"kill -TERM {victim.pid}")
+            rules = ruleset(scoped=SCOPE["SIGNAL"]) if scoped else ruleset(ACCESS_FS["MAKE_BLOCK"])
+            result = execute(container, restricted(rules))
+            assert (result.rc == 0) == (not scoped), repr(result)
+            if scoped:
+                assert victim.poll() is None
+        finally:
+            victim.kill()
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ([ruleset(1 << 60)], "does not know these rights"),
+        ([ruleset(net=1 << 60)], "does not know these rights"),
+        ([ruleset(READ), path("/etc", ACCESS_FS["EXECUTE"])], 'allow access to "/etc": invalid argument'),
+    ],
+)
+def test_what_the_kernel_does_not_know_is_an_error(container: Container, rules: list[Op], words: str) -> None:
+    """A restriction is never dropped silently."""
+    container.bundle.probe("facts")
+    execute(container, restricted(*rules)).refused(words)
