@@ -51,6 +51,16 @@ def differences(a: tuple[Instruction, ...], b: tuple[Instruction, ...]) -> list[
     return found
 
 
+def possible_steps(program: tuple[Instruction, ...]) -> set[tuple[int, int]]:
+    """Each (instruction, next one) that some call takes; decided, like the differences.  Raises: ProgramError as `differences` does."""
+    steps: set[tuple[int, int]] = set()
+    numbers = classes(_constants(program, NR), "number")
+    for arch, _ in classes(_constants(program, ARCH), "architecture"):
+        for nr, _ in numbers:
+            walk(program, nr, arch, {}, steps)
+    return steps
+
+
 def _add(found: list[Difference], new: Difference) -> None:
     """Append, or extend the last one where they are of one kind."""
     if found and not new.region:

@@ -17,13 +17,16 @@ ANYTHING: tuple[Interval, ...] = ((0, WORD_MAX),)
 NOTHING: tuple[Interval, ...] = ()
 
 
-def walk(program: tuple[Instruction, ...], nr: int, arch: int, region: Region) -> "list[tuple[Region, int]]":
-    """Every part of `region` with the verdict that its calls get."""
+def walk(
+    program: tuple[Instruction, ...], nr: int, arch: int, region: Region, steps: "set[tuple[int, int]] | None" = None
+) -> "list[tuple[Region, int]]":
+    """Every part of `region` with the verdict that its calls get; `steps` is given each (instruction, next one) that some call takes."""
     found: list[tuple[Region, int]] = []
     # the accumulator is a number, or a word under a mask
     waiting: list[tuple[int, int | tuple[int, int], Region]] = [(0, 0, region)]
     while waiting:
         at, accumulator, region = waiting.pop()
+        before = len(waiting)
         instruction = program[at]
         code, k = instruction.code, instruction.k
         if code == RET_K:
@@ -45,6 +48,8 @@ def walk(program: tuple[Instruction, ...], nr: int, arch: int, region: Region) -
                 part = narrowed(region, (word, mask), intervals)
                 if part is not None:
                     waiting.append((at + 1 + skip, accumulator, part))
+        if steps is not None:
+            steps.update([(at, one[0]) for one in waiting[before:]])
     return found
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from runtime.seccomp.arches import find_arch, syscall_numbers
+from runtime.seccomp.arches import IPC, SOCKETCALL, Arch, find_arch, syscall_numbers
 from runtime.seccomp.interpret import Call
 
 VALUES = (0, 1, 2, 5, 7, 40, 0x7E020000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
@@ -39,12 +39,14 @@ X86_FAMILY = ("SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_X86_64")
 NATIVES = ("x86_64", "i686", "aarch64", "armv7l", "s390x", "s390", "ppc64le", "ppc", "SCMP_ARCH_MIPS64N32", "riscv64")
 
 
-def conditions(indices: st.SearchStrategy[int] | None = None) -> st.SearchStrategy[dict[str, Any]]:
+def conditions(
+    indices: st.SearchStrategy[int] | None = None, operators: tuple[str, ...] = OPERATORS
+) -> st.SearchStrategy[dict[str, Any]]:
     """One condition."""
     return st.fixed_dictionaries(
         {
             "index": st.integers(0, 5) if indices is None else indices,
-            "op": st.sampled_from(OPERATORS).map(lambda name: f"SCMP_CMP_{name}"),
+            "op": st.sampled_from(operators).map(lambda name: f"SCMP_CMP_{name}"),
             "value": st.sampled_from(VALUES + WIDE),
         },
         optional={"valueTwo": st.sampled_from(VALUES + WIDE)},
@@ -52,14 +54,20 @@ def conditions(indices: st.SearchStrategy[int] | None = None) -> st.SearchStrate
 
 
 @st.composite
-def sections(draw: st.DrawFn, *, names: tuple[str, ...] = NAMES + MULTIPLEXED, rules: int = 6) -> dict[str, Any]:
+def sections(
+    draw: st.DrawFn,
+    *,
+    names: tuple[str, ...] = NAMES + MULTIPLEXED,
+    rules: int = 6,
+    operators: tuple[str, ...] = OPERATORS,
+) -> dict[str, Any]:
     """Any section that makes sense: overlapping rules, repeated arguments, every action that fits everywhere."""
     entries = []
     for _ in range(draw(st.integers(0, rules))):
         entry = dict(draw(st.sampled_from(ACTIONS)))
         entry["names"] = draw(st.lists(st.sampled_from(names), min_size=1, max_size=4, unique=True))
         if draw(st.booleans()):
-            entry["args"] = draw(st.lists(conditions(), min_size=1, max_size=3))
+            entry["args"] = draw(st.lists(conditions(operators=operators), min_size=1, max_size=3))
         entries.append(entry)
     default = draw(st.sampled_from(ACTIONS))
     section = {"defaultAction": default["action"], "syscalls": entries}
@@ -91,8 +99,20 @@ def boundary_calls(section: dict[str, Any], native: str) -> list[Call]:
             for door in ("socketcall", "ipc"):
                 for first in (0, 1, 2, 11, 13, 18, 21, 22, 1 << 32 | 1):
                     calls.append(Call(numbers[door], arch.audit, (first, 5, 7, 0, 0x80000000, 2)))
+            calls += _behind_doors(section, arch, numbers)
     calls.append(Call(0, 0x1234))
     return calls
+
+
+def _behind_doors(section: dict[str, Any], arch: Arch, numbers: dict[str, int]) -> list[Call]:
+    """Calls through socketcall and ipc with the values that rules ask of the calls' own arguments."""
+    found = []
+    for door, doors in (("socketcall", SOCKETCALL), ("ipc", IPC)):
+        for entry in section["syscalls"]:
+            for name in doors.keys() & entry["names"]:
+                edges = _edge_arguments(entry.get("args") or ())
+                found += [Call(numbers[door], arch.audit, (doors[name], *arguments[1:])) for arguments in edges]
+    return found
 
 
 def _edge_arguments(args: Any) -> list[tuple[int, ...]]:
