@@ -11,6 +11,7 @@
     │   └── ContainerNotFound · ContainerNotRunning · InvalidId
     ├── SyscallError            call, object, errno
     ├── CgroupError             a cgroup cannot be set up as asked
+    ├── NetworkError            a network, or a policy's network rules, cannot be set up as asked
     ├── BrokerError             the broker cannot be started or reached, or refuses
     ├── NotBuilt                asked for something that this version refuses
     └── SafetyViolation         a path left its root, a file was not what it must be
@@ -132,6 +133,12 @@ class BrokerError(OciError):
     """The broker cannot be started or reached, or refuses what it was asked."""
 
     kind = "broker"
+
+
+class NetworkError(OciError):
+    """A network, or a policy's network rules, cannot be set up as asked."""
+
+    kind = "network"
 
 
 class NotBuilt(OciError):

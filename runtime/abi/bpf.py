@@ -14,6 +14,7 @@ BPF_LDX_B = 0x71  # dst = *(u8 *)(src + off)
 BPF_LDX_DW = 0x79  # dst = *(u64 *)(src + off)
 BPF_ST_W = 0x62  # *(u32 *)(dst + off) = imm
 BPF_STX_W = 0x63  # *(u32 *)(dst + off) = src
+BPF_STX_DW = 0x7B  # *(u64 *)(dst + off) = src
 BPF_LD_IMM64 = 0x18  # dst = a 64-bit constant, of which the next instruction holds the upper half
 BPF_PSEUDO_MAP_FD = 1  # in its source register: the constant is a map
 BPF_MOV32_K = 0xB4  # w_dst = imm
@@ -31,6 +32,7 @@ BPF_JNE32_K = 0x56  # if w_dst != imm: pc += off
 BPF_JSET32_K = 0x46  # if w_dst & imm: pc += off
 BPF_JEQ_K = 0x15  # if dst == imm: pc += off
 BPF_JNE_K = 0x55
+BPF_JSET_K = 0x45
 BPF_JGT_K = 0x25
 BPF_JLT_K = 0xA5
 BPF_JEQ_W = 0x16  # the same for the lower halves

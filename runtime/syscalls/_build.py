@@ -20,6 +20,8 @@ SOURCES = (
     "cgroup_dir.c",
     "cgroup_walk.c",
     "cgroup_end.c",
+    "bpf_program.c",
+    "bpf_attached_host.c",
     "front_signal.c",
     "reader.c",
     "probe_host.c",
@@ -56,6 +58,15 @@ int cgroup_kill(int cgroup_fd);
 int cgroup_signal(int cgroup_fd, int signal);
 int cgroup_remove(const char *mount, const char *path, int timeout_ms);
 
+struct bpf_insn;
+struct bpf_map_shape { uint32_t type, key_size, value_size, flags; };
+struct bpf_program { uint32_t type, attach_type; const char *name; struct bpf_insn *insns; size_t size; int maps[...]; };
+int bpf_map_make(const struct bpf_map_shape *shape, const void *pairs, size_t size);
+int bpf_program_load(const struct bpf_program *program);
+int bpf_program_attach(int cgroup_fd, int program_fd, uint32_t attach_type, int old_fd);
+int bpf_program_find(int cgroup_fd, uint32_t attach_type, const char *name);
+int bpf_program_detach(int cgroup_fd, int program_fd, uint32_t attach_type);
+
 struct text text_in(char *buffer, size_t size);
 void text_add_json(struct text *text, const char *part);
 void text_add_number(struct text *text, int64_t number);
@@ -69,6 +80,7 @@ int probe_filter(const void *program, size_t size, unsigned flags, const long ca
 """
 
 PREAMBLE = """
+#include "bpf_program.h"
 #include "cgroup_dir.h"
 #include "executor.h"
 #include "front.h"

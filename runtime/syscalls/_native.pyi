@@ -6,6 +6,7 @@ from typing import Any  # noqa: TID253 - a stub is never imported
 class _Ffi:
     NULL: Any
     def new(self, kind: str, initial: Any = ...) -> Any: ...
+    def cast(self, kind: str, value: Any) -> Any: ...
     def buffer(self, data: Any, size: int = ...) -> Any: ...
     def from_buffer(self, kind: str, data: Any) -> Any: ...
     def string(self, data: Any) -> bytes: ...
@@ -27,6 +28,11 @@ class _Lib:
     cgroup_kill: Callable[[int], int]
     cgroup_signal: Callable[[int, int], int]
     cgroup_remove: Callable[[bytes, bytes, int], int]
+    bpf_map_make: Callable[[Any, bytes, int], int]
+    bpf_program_load: Callable[[Any], int]
+    bpf_program_attach: Callable[[int, int, int, int], int]
+    bpf_program_find: Callable[[int, int, bytes], int]
+    bpf_program_detach: Callable[[int, int, int], int]
     text_in: Callable[[Any, int], Any]
     text_add_json: Callable[[Any, bytes], None]
     text_add_number: Callable[[Any, int], None]

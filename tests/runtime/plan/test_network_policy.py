@@ -1,0 +1,97 @@
+"""A policy's network rules as operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.abi.capabilities import CAPABILITY_BITS
+from runtime.errors import NetworkError
+from runtime.plan.draft import Draft
+from runtime.plan.encode import encode_plan
+from runtime.plan.network_policy import plan_network
+from runtime.policy.lower_network import lower_network
+from tests.runtime.native.plans import make_plan
+from tests.runtime.plan.drafting import config, facts, options
+from tests.runtime.policy.test_lower_network import layer, rule
+
+NETWORK = lower_network(
+    [layer(egress=[rule("allow", "10.0.0.0/8", (443, 443))], ingress=[], bind=[{"ports": [[80, 80]], "rule": 0}])], True
+)
+
+
+def draft(host: dict[str, Any] | None = None, **parts: Any) -> Draft:
+    """A draft whose cgroup is settled."""
+    made = Draft(config(**parts), options(), facts(**(host or {})), [])
+    made.cgroup_path = "/web"
+    return made
+
+
+def test_maps_come_before_the_programs_that_name_them() -> None:
+    """While init works; each program with the maps that it uses, and no other."""
+    plan = draft()
+    plan_network(plan, NETWORK)
+    assert not plan.host
+    assert [step.name for step in plan.parent] == ["BPF_MAP"] * 2 + ["BPF_ATTACH"] * 8
+    slots = [step.places["map"] for step in plan.parent[:2]]
+    for step in plan.parent[2:]:
+        named = [step.places.get(place) for place in ("map0", "map1", "map2")]
+        assert named in ([*slots, None], [None] * 3)
+    connect = next(step for step in plan.parent if "(inet4 connect)" in step.what)
+    assert connect.places["map0"] == slots[0]
+
+
+def test_a_hook_of_the_container_finds_the_rules_in_place() -> None:
+    """createContainer hooks run in init before it waits for the parent's half."""
+    plan = draft(hooks={"createContainer": [{"path": "/bin/true"}]})
+    plan_network(plan, NETWORK)
+    assert plan.host
+    assert not plan.parent
+
+
+def test_the_plan_can_be_encoded() -> None:
+    """Every place fits its row."""
+    plan = draft()
+    plan_network(plan, NETWORK)
+    plan.parent.insert(0, plan.parent[0])
+    assert encode_plan(make_plan("CREATE", {"PARENT": plan.parent}))
+
+
+def test_nothing_to_enforce() -> None:
+    """No operation, whatever the host."""
+    plan = draft({"capabilities": 0})
+    plan.cgroup_path = None
+    plan_network(plan, None)
+    plan.check()
+    assert not plan.parent
+
+
+def test_no_cgroup_no_container() -> None:
+    """The rules would be lost."""
+    plan = draft()
+    plan.cgroup_path = None
+    plan_network(plan, NETWORK)
+    with pytest.raises(NetworkError, match="need a cgroup, and the container has none"):
+        plan.check()
+
+
+@pytest.mark.parametrize(
+    ("host", "good"),
+    [
+        ({"capabilities": CAPABILITY_BITS["CAP_SYS_ADMIN"]}, True),
+        ({"capabilities": CAPABILITY_BITS["CAP_BPF"] | CAPABILITY_BITS["CAP_NET_ADMIN"]}, True),
+        ({"capabilities": CAPABILITY_BITS["CAP_BPF"]}, False),
+        ({"capabilities": 0}, False),
+        ({"initial_userns": False}, False),
+    ],
+)
+def test_the_rights_that_the_kernel_asks_for(host: dict[str, Any], good: bool) -> None:
+    """Said before anything of the container exists."""
+    plan = draft(host)
+    plan_network(plan, NETWORK)
+    if good:
+        plan.check()
+    else:
+        with pytest.raises(NetworkError, match="CAP_BPF and CAP_NET_ADMIN in the initial user namespace"):
+            plan.check()
