@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FILE_MAX = 16 << 20
+POLICY_KEYS = ("otherwise", "otherwiseErrnoRet")  # not the specification's: create drops it from a config as well
 FLAGS = {"--arch": "arch", "--cap": "cap", "--kernel": "kernel", "-o": "output", "--output": "output"}
 
 
@@ -145,7 +146,7 @@ def _typed(section: "dict[str, Any]") -> "dict[str, Any]":
             wrong.append((f"/syscalls/{index}/args", "must be a list of objects"))
     if wrong:
         raise FilterError(wrong)
-    return section
+    return {key: value for key, value in section.items() if key not in POLICY_KEYS}
 
 
 def parse_request(action: str, argv: list[str]) -> Request:

@@ -22,11 +22,12 @@ MULTIPLEXED = {name: ("socketcall", call) for name, call in SOCKETCALL.items()} 
 class Resolver:
     """The rules that differ from what unnamed calls get, and the decisions made so far: equal ones are shared between ABIs."""
 
-    __slots__ = ("conditional", "decided", "default", "fixed")
+    __slots__ = ("conditional", "decided", "default", "fixed", "rest")
 
     def __init__(self, rules: tuple[Rule, ...], default: int, rest: int) -> None:
         """Sort the rules into unconditional ones, last first, and conditional ones in order; `rest` is for calls without any."""
         self.default = default
+        self.rest = rest
         apart = [rule for rule in rules if rule.action != default or rest != default]
         self.fixed = [rule for rule in reversed(apart) if not rule.conditions]
         self.conditional = [rule for rule in apart if rule.conditions]
@@ -86,7 +87,13 @@ class Resolver:
                 for conjunctions, action in choices_of(_unconditional_first(alternatives), arch.bits):
                     choices.append((tuple([(*asked, *tests) for tests in conjunctions]), action))
             choices.extend(choices_of(in_libseccomp_order(waiting.get(number, [])), arch.bits))
-            answers[number] = decide(tuple(choices), self.default)
+            if (
+                self.rest != self.default and number not in waiting
+            ):  # no rule names the door, but some name what is behind it
+                named = tuple([_is_call(call, arch.bits) for call in sorted(by_call)])
+                answers[number] = decide((*choices, (named, self.default)), self.rest)
+            else:
+                answers[number] = decide(tuple(choices), self.default)
         return answers
 
 

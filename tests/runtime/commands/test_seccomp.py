@@ -239,6 +239,12 @@ def test_files_of_the_wrong_shape(tmp_path: Path) -> None:
     ]
 
 
+def test_what_no_config_can_say_is_dropped(profile: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A property of policies' sections means nothing in a profile, as in a config."""
+    path = write(tmp_path / "other.json", {**SECTION, "otherwise": "SCMP_ACT_ALLOW"})
+    assert output(capfd, "diff", profile, path, "--arch", "x86_64")[0] == 0
+
+
 def test_help(capfd: pytest.CaptureFixture[str]) -> None:
     """Asked for: exit code 0.  Nothing asked for: the same text and 1."""
     code, text = output(capfd, "--help")

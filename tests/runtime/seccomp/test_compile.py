@@ -141,6 +141,27 @@ def test_a_default_for_named_calls_alone() -> None:
     assert verdict(section, "read") == verdict(section, "landlock_create_ruleset") == ALLOW
 
 
+def test_a_default_for_named_calls_behind_a_door() -> None:
+    """socketcall asks for what is named there by its own rule or the default, and leaves the rest of its calls alone."""
+    condition = {"index": 1, "op": "SCMP_CMP_EQ", "value": 7}
+    rule = {"names": ["socket", "bind"], "action": "SCMP_ACT_ALLOW", "args": [condition]}
+    section = {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": 22,
+        "otherwise": "SCMP_ACT_ALLOW",
+        "syscalls": [rule],
+    }
+    program = decode(compile_profile(section, "i686").program)
+    arch = arch_of("i686")
+    door = syscall_numbers(arch)["socketcall"]
+    asked = ((1, 7), (1, 8), (2, 7), (2, 8), (3, 8), (0, 0))
+    found = [interpret(program, Call(door, arch.audit, (*two, 0, 0, 0, 0))).verdict for two in asked]
+    assert found == [ALLOW, DENIED, ALLOW, DENIED, ALLOW, ALLOW]
+    named = {**section, "syscalls": [rule, {"names": ["socketcall"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}
+    program = decode(compile_profile(named, "i686").program)
+    assert interpret(program, Call(door, arch.audit, (3, 8, 0, 0, 0, 0))).verdict == NO_SUCH_CALL
+
+
 def test_otherwise_is_checked() -> None:
     """It is an action like the default."""
     with pytest.raises(FilterError, match="/otherwise: unknown action 'no'"):
