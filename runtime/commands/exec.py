@@ -5,6 +5,7 @@ import posix
 from oci_schemas.json_text import loads
 from oci_schemas.validate import Invalid, load_process
 from runtime.commands.exec_process import check_process, inline_process, parse_sub_cgroup
+from runtime.commands.gating import saved_gate
 from runtime.commands.invocation import Invocation, absolute
 from runtime.commands.launching import (
     CONFIG_NAME,
@@ -19,7 +20,7 @@ from runtime.host.probe import probe_facts
 from runtime.launch.report import reason
 from runtime.launch.spawn import become_executor
 from runtime.plan.exec_plan import compile_exec
-from runtime.plan.options import ExecOptions
+from runtime.plan.options import ExecOptions, Gate
 from runtime.plan.seccomp import SAVED_NAME, decode_filter
 from runtime.state.lifecycle import require
 from runtime.state.store import ContainerState, failed, load_container
@@ -56,9 +57,9 @@ def saved_config(dir_fd: int) -> "dict[str, Any]":
     return config
 
 
-def saved_filter(dir_fd: int, config: "Mapping[str, Any]") -> "Filter | None":
-    """The seccomp filter that the container was created with, if its config has one.  Raises: LifecycleError, SyscallError."""
-    if seccomp_section(config) is None:
+def saved_filter(dir_fd: int, config: "Mapping[str, Any]", gate: Gate | None) -> "Filter | None":
+    """The seccomp filter that the container was created with, if its config or policy has one.  Raises: LifecycleError, SyscallError."""
+    if seccomp_section(config) is None and gate is None:
         return None
     try:
         return decode_filter(read_saved(dir_fd, SAVED_NAME))
@@ -68,7 +69,7 @@ def saved_filter(dir_fd: int, config: "Mapping[str, Any]") -> "Filter | None":
         raise failed(f"open the saved {SAVED_NAME}", error) from None
 
 
-def make_options(invocation: Invocation, state: ContainerState) -> ExecOptions:
+def make_options(invocation: Invocation, state: ContainerState, gate: Gate | None) -> ExecOptions:
     """The caller's options.  Raises: UsageError."""
     preserve_fds = invocation.count("preserve-fds")
     check_preserved(3, preserve_fds, invocation.exe_fd)
@@ -91,7 +92,31 @@ def make_options(invocation: Invocation, state: ContainerState) -> ExecOptions:
         bundle=state.bundle,
         cgroup_mount=state.cgroup_mount or None,
         cgroup_path=state.cgroup_path or None,
+        gate=gate,
     )
+
+
+def within_policy(
+    invocation: Invocation, dir_fd: int, config: "Mapping[str, Any]", process: "Mapping[str, Any]"
+) -> "tuple[Gate | None, Mapping[str, Any]]":
+    """The container's policy, and the process within its bounds: what it asks for beyond them is not given, which is said.
+
+    Raises: LifecycleError, SyscallError.
+    """
+    saved = saved_gate(dir_fd)
+    if saved is None:
+        return None, process
+    from runtime.policy.tighten import tighten_process
+
+    gate, (bound, files) = saved
+    own = config.get("process") or {}
+    inherited = {name: own[name] for name in ("capabilities", "rlimits") if not process.get(name) and own.get(name)}
+    tightened = tighten_process({**process, **inherited}, bound, files)
+    asked, given = (sets.get("capabilities") or {} for sets in (process, tightened))
+    withheld = {name for kind in asked for name in asked[kind] or () if name not in (given.get(kind) or ())}
+    if withheld:
+        invocation.report.warning(f"the policy withholds capabilities: [{' '.join(sorted(withheld))}]")
+    return gate, tightened
 
 
 def _absolute(path: str | None) -> str | None:
@@ -108,16 +133,22 @@ def execute(invocation: Invocation) -> int:
     path = invocation.text("process")
     process = read_process(path) if path else inline_process(config.get("process") or {}, invocation)
     check_process(process)
-    options = make_options(invocation, state)
+    gate, process = within_policy(invocation, dir_fd, config, process)
+    options = make_options(invocation, state, gate)
     if process.get("terminal") and not options.detach:
         require_terminal()
     facts = probe_facts({**config, "process": process}, bool(process.get("terminal")) and not options.detach)
     warnings: list[str] = []
-    plan = compile_exec(process, config, options, facts, saved_filter(dir_fd, config), warnings)
+    compiled = saved_filter(dir_fd, config, gate)
+    plan = compile_exec(process, config, options, facts, compiled, warnings)
     posix.close(dir_fd)
     for line in warnings:
         invocation.report.warning(line)
     image = encode_image(plan)
+    if gate is not None and gate.listener is not None and compiled is not None and compiled.notify:
+        from runtime.launch.broker import ensure_broker
+
+        ensure_broker(invocation.root, invocation.exe_fd)
     invocation.report.release()
     become_executor(invocation.exe_fd, image)
     return 1

@@ -3,9 +3,9 @@
 import posix
 
 from oci_schemas.validate import Invalid, load_config
+from runtime.commands.gating import Gated, check_trapped, gate_config
 from runtime.commands.invocation import Invocation, absolute
 from runtime.errors import ConfigError, OciError, SyscallError
-from runtime.host.probe import probe_facts
 from runtime.launch.filter_cache import compiled_filter
 from runtime.launch.report import created_now, reason
 from runtime.launch.spawn import become_executor
@@ -130,8 +130,8 @@ def _beside(bundle: str, path: str | None) -> str | None:
     return absolute(path, bundle) if path else None
 
 
-def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[CreateOptions, "Config", "HostFacts"]:
-    """Read the bundle and check the command line against it; the working directory is the bundle afterwards.
+def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[CreateOptions, Gated]:
+    """Read the bundle, check the command line against it, apply the policy; the working directory is the bundle afterwards.
 
     Mode "" is CREATE, or RUN where the process wants a terminal, for which create would ask a console socket.
     Raises: OciError.
@@ -153,7 +153,7 @@ def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[
     preserve_fds = invocation.count("preserve-fds")
     check_preserved(3, listen_fds, invocation.exe_fd)
     check_preserved(3 + listen_fds, preserve_fds, invocation.exe_fd)
-    facts = probe_facts(config, terminal=terminal and not detach)
+    gated = gate_config(invocation, config, terminal and not detach)
     report = invocation.report
     options = CreateOptions(
         mode=mode,
@@ -177,10 +177,11 @@ def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[
         log_json=report.as_json,
         debug=report.debugging,
         cgroup_manager=invocation.cgroup_manager,
-        rootless=is_rootless(invocation, facts),
-        config_json=data,
+        rootless=is_rootless(invocation, gated.facts),
+        config_json=data if gated.gate is None else b"",
+        gate=gated.gate,
     )
-    return options, config, facts
+    return options, gated
 
 
 def require_terminal() -> None:
@@ -218,20 +219,26 @@ def seccomp_section(config: "Mapping[str, Any]") -> "dict[str, Any] | None":
 def launch(invocation: Invocation, mode: str) -> int:
     """Create (and run) the container that the invocation names; becomes the executor.  Raises: OciError."""
     container_id = invocation.container_id()
-    options, config, facts = make_options(invocation, mode, container_id)
-    process = config.get("process")
+    options, gated = make_options(invocation, mode, container_id)
+    process = gated.config.get("process")
     if mode == "RUN" and not options.detach and process and process.get("terminal"):
         require_terminal()
-    section = seccomp_section(config)
-    compiled = compiled_filter(section, facts.machine, invocation.root) if section is not None else None
+    compiled = None
+    if gated.sections:
+        compiled = compiled_filter(gated.sections, gated.facts.machine, invocation.root)
+    trapped = check_trapped(gated, compiled)
     warnings: list[str] = []
-    plan = compile_create(config, options, facts, compiled, warnings)
+    plan = compile_create(gated.config, options, gated.facts, compiled, warnings)
     for line in warnings:
         invocation.report.warning(line)
     for line in compiled.warnings if compiled is not None else ():
         invocation.report.debug(line)
     keep_root(invocation.root)
     image = encode_image(plan)
+    if trapped:
+        from runtime.launch.broker import ensure_broker
+
+        ensure_broker(invocation.root, invocation.exe_fd)
     invocation.report.release()
     become_executor(invocation.exe_fd, image)
     return 1

@@ -2,7 +2,7 @@
 
 from oci_schemas.json_text import dumps
 from runtime.commands.invocation import Invocation
-from runtime.commands.launching import make_options, seccomp_section
+from runtime.commands.launching import make_options
 from runtime.launch.report import encode, show
 from runtime.plan.compile import compile_create
 from runtime.state.container_id import check_id
@@ -13,14 +13,13 @@ _EXAMPLE_ID = "example"
 def execute(invocation: Invocation) -> int:
     """Print the plan.  Raises: OciError, as create would."""
     from runtime.plan.explain import explain, explain_json
-    from runtime.seccomp.compile import compile_profile
+    from runtime.seccomp.compile import compile_profiles
 
     container_id = check_id(invocation.arguments[0]) if invocation.arguments else _EXAMPLE_ID
-    options, config, facts = make_options(invocation, "", container_id)
-    section = seccomp_section(config)
-    compiled = compile_profile(section, facts.machine) if section is not None else None
+    options, gated = make_options(invocation, "", container_id)
+    compiled = compile_profiles(gated.sections, gated.facts.machine) if gated.sections else None
     warnings: list[str] = []
-    plan = compile_create(config, options, facts, compiled, warnings)
+    plan = compile_create(gated.config, options, gated.facts, compiled, warnings)
     for line in (*warnings, *(compiled.warnings if compiled is not None else ())):
         invocation.report.warning(line)
     if invocation.switch("json"):

@@ -111,7 +111,7 @@ int init_died(struct run *run)
 static void remove_state(struct run *run)
 {
 	static const char *const names[] = {
-		"state.json.tmp", "config.json", "seccomp.bpf", "exec.fifo", "hooks.plan", "notify/notify.sock"};
+		"state.json.tmp", "config.json", "seccomp.bpf", "policy.bin", "broker.table", "exec.fifo", "hooks.plan", "notify/notify.sock"};
 	int dir = run->slot[SLOT_STATE_DIR];
 	if (!run->state_made || dir < 0)
 		return;

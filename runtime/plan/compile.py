@@ -15,6 +15,7 @@ from runtime.plan import (
     labels,
     mounts,
     namespaces,
+    policy,
     process,
     rootfs,
     seccomp,
@@ -66,9 +67,9 @@ def compile_create(
     _setup(draft, options)
     _root(draft, options, terminal_wanted)
     process.plan_rlimits(draft)
-    _final(draft, compiled, env)
+    _final(draft, options, compiled, env)
     state.save_final_state(draft, saved)
-    seccomp.send_listener(draft, compiled)
+    seccomp.send_listener(draft, compiled, options.gate)
     terminal.announce(draft, "standard")
     _start(draft, options, env)
     if options.mode == "CREATE":
@@ -97,6 +98,7 @@ def _host(
         data = seccomp.encode_filter(draft, compiled)
         what = f"unable to save {seccomp.SAVED_NAME}"
         draft.parent.append(op("SAVE_FILE", what, dir=STATE, mode=0o600, name=seccomp.SAVED_NAME, blob=data))
+    policy.save_policy(draft, options.gate)
     later = hooks.save_later_hooks(draft, plan)
     if later is not None:
         draft.host.append(later)
@@ -144,6 +146,7 @@ def _root(draft: Draft, options: "CreateOptions", terminal_wanted: bool) -> None
     kernel_names.plan_names(draft)
     labels.plan_apparmor(draft)
     kernel_names.plan_sysctl(draft)
+    policy.close_files(draft, options.gate)
     rootfs.restrict_paths(draft)
     if draft.process.get("noNewPrivileges"):
         draft.root.append(op("NO_NEW_PRIVS", "unable to set no_new_privs"))
@@ -151,11 +154,13 @@ def _root(draft: Draft, options: "CreateOptions", terminal_wanted: bool) -> None
     process.plan_domain(draft)
 
 
-def _final(draft: Draft, compiled: "Filter | None", env: list[str]) -> None:
+def _final(draft: Draft, options: "CreateOptions", compiled: "Filter | None", env: list[str]) -> None:
     labels.plan_selinux(draft)
     seccomp.load_filter(draft, compiled, last=False)
+    ruleset = policy.landlock_rules(draft, options.gate)
     identity.plan_identity(draft)
     process.plan_executable(draft, env)
+    policy.landlock_restrict(draft, ruleset)
     seccomp.load_filter(draft, compiled, last=True)
 
 

@@ -2,6 +2,27 @@
 
 from runtime.record import record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.policy.lower_network import Network
+
+
+@record
+class Gate:
+    """What a policy adds to a plan beyond a tighter config and more seccomp sections.
+
+    `points` are (path, read_only, no_exec), "/" first, as `runtime.policy.lower` gives them; `landlock` and `network` too.  `saved` is
+    policy.bin and `table` broker.table, b"" for no such file.  `listener` is the socket that a listener is sent to instead of
+    where the config says.
+    """
+
+    points: tuple[tuple[str, bool, bool], ...] = ()
+    landlock: "tuple[int, int, int, tuple[tuple[int, str], ...], tuple[tuple[int, int], ...]] | None" = None
+    network: "Network | None" = None
+    saved: bytes = b""
+    table: bytes = b""
+    listener: str | None = None
+
 
 @record
 class CreateOptions:
@@ -30,6 +51,7 @@ class CreateOptions:
     cgroup_manager: str = "cgroupfs"  # "cgroupfs" | "systemd" | "disabled"
     rootless: bool = False
     config_json: bytes = b""  # config.json as it was read, saved for exec; empty: the planner writes it anew
+    gate: Gate | None = None
 
 
 @record
@@ -54,3 +76,4 @@ class ExecOptions:
     cgroup_mount: str | None = None  # the container's cgroup as its state says; None when it has none
     cgroup_path: str | None = None
     no_new_keyring: bool = False  # stay in the caller's session keyring instead of the container's
+    gate: Gate | None = None

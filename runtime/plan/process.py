@@ -92,7 +92,9 @@ def plan_rlimits(draft: Draft) -> None:
             continue
         seen.add(kind)
         what = f"error setting rlimits for ready process: error setting {kind}"
-        draft.ready.append(op("RLIMIT", what, resource=number, soft=rlimit["soft"], hard=rlimit["hard"]))
+        # what a policy bounds and the config leaves alone may be lower already
+        flags = "OPTIONAL" if rlimit.get("only_lower") else ""
+        draft.ready.append(op("RLIMIT", what, flags, resource=number, soft=rlimit["soft"], hard=rlimit["hard"]))
 
 
 def plan_oom_score(draft: Draft, value: int | None) -> None:

@@ -15,6 +15,10 @@ from runtime.plan.launch_plan import op
 from runtime.plan.state import SPEC_VERSION
 from runtime.seccomp.program import Filter
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.plan.options import Gate
+
 SAVED_NAME = "seccomp.bpf"
 
 
@@ -56,16 +60,17 @@ def load_filter(draft: Draft, compiled: Filter | None, last: bool) -> None:
     draft.final.append(op("SECCOMP", what, flags, flags=bits, blob=compiled.program))
 
 
-def send_listener(draft: Draft, compiled: Filter | None) -> None:
-    """COMMIT: the listener goes to the agent with the container's state; a failure is an error."""
+def send_listener(draft: Draft, compiled: Filter | None, gate: "Gate | None") -> None:
+    """COMMIT: the listener goes to the broker, or to the config's agent, with the container's state; a failure is an error."""
     if compiled is None or not compiled.notify:
         return
     section = draft.linux.get("seccomp") or {}
-    path = section.get("listenerPath")
+    own = gate.listener if gate is not None else None
+    path = own or section.get("listenerPath")
     if not path:
         draft.refuse("/linux/seccomp/listenerPath", "SCMP_ACT_NOTIFY needs a listenerPath")
         return
-    metadata = section.get("listenerMetadata")
+    metadata = None if own else section.get("listenerMetadata")
     middle = f',"metadata":{quote(metadata)},"state":' if metadata else ',"state":'
     head = f'{{"ociVersion":"{SPEC_VERSION}","fds":["seccompFd"],"pid":'
     what = f'unable to send the seccomp listener to "{path}"'

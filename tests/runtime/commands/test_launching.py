@@ -33,20 +33,21 @@ def invocation(flags: dict[str, Value]) -> Invocation:
 def test_paths_become_absolute(bundle: Path) -> None:
     """The pid file is the caller's, sockets are the bundle's, as in runc."""
     call = invocation({"bundle": "bundle", "pid-file": "pid", "console-socket": "c.sock", "pidfd-socket": "/p.sock"})
-    options, config, facts = make_options(call, "CREATE", "web")
+    options, gated = make_options(call, "CREATE", "web")
     assert options.bundle == str(bundle)
     assert options.pid_file == str(bundle.parent / "pid")
     assert options.console_socket == str(bundle / "c.sock")
     assert options.pidfd_socket == "/p.sock"
     assert options.config_json == (bundle / "config.json").read_bytes()
-    assert config["hostname"] == "runc"
-    assert facts.kernel >= (5, 0)
+    assert gated.config["hostname"] == "runc"
+    assert gated.facts.kernel >= (5, 0)
+    assert (gated.sections, gated.gate) == ((), None)
 
 
 def test_config_flag_is_the_caller_s_path(bundle: Path) -> None:
     """crun's --config names a file from where the caller stands."""
     os.rename(bundle / "config.json", bundle.parent / "other.json")
-    options, _, _ = make_options(invocation({"bundle": "bundle", "config": "other.json"}), "CREATE", "web")
+    options, _ = make_options(invocation({"bundle": "bundle", "config": "other.json"}), "CREATE", "web")
     assert options.bundle == str(bundle)
 
 

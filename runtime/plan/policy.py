@@ -1,0 +1,96 @@
+"""A policy's mounts, Landlock rules and files, as operations; its config and its filter are planned like any others.
+
+Mounts: the places that stay open are cloned with all that is mounted in them, then the whole tree is closed, then the clones are put
+back.  So what is mounted somewhere below without our knowing ends up closed unless it lies in such a place, and nothing becomes more
+open than it was.  Nothing arrives later either: the tree is private from then on.
+Landlock: the rules are made while the paths can still be reached as root, the restriction comes right before the last filter.
+"""
+
+from marshal import dumps, loads
+
+from runtime.abi.mounts import MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY, MS_PRIVATE
+from runtime.plan.draft import STATE, Draft
+from runtime.plan.launch_plan import op
+from runtime.plan.options import Gate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Landlock = tuple[int, int, int, tuple[tuple[int, str], ...], tuple[tuple[int, int], ...]] | None
+    Bound = tuple[tuple[str, ...] | None, int | None]
+
+SAVED_NAME, TABLE_NAME = "policy.bin", "broker.table"
+_FORMAT = 1
+
+
+def save_policy(draft: Draft, gate: Gate | None) -> None:
+    """PARENT: what exec needs to know, and what the broker decides by; both are there before a listener is sent."""
+    if gate is None:
+        return
+    for name, data in ((SAVED_NAME, gate.saved), (TABLE_NAME, gate.table)):
+        if data:
+            draft.parent.append(op("SAVE_FILE", f"unable to save {name}", dir=STATE, mode=0o600, name=name, blob=data))
+
+
+def close_files(draft: Draft, gate: Gate | None) -> None:
+    """ROOT: everything read-only and noexec but the places that the policy opens."""
+    if gate is None or not gate.points:
+        return
+    (_, *closed), *places = gate.points
+    trees = []
+    for path, read_only, no_exec in places:
+        slot = draft.slot()
+        what = f'policy: unable to keep "{path}" open'
+        trees.append(op("ATTACH_SELF", what, tree=slot, path=path))
+        draft.root.append(op("CLONE_SELF", what, "OPTIONAL", tree=slot, set=_attributes(read_only, no_exec), path=path))
+    what = "policy: unable to close the root filesystem"
+    draft.root.append(
+        op("SET_ATTR", what, "RECURSIVE", set=_attributes(*closed), clear=0, propagation=MS_PRIVATE, path="/")
+    )
+    draft.root += trees
+
+
+def _attributes(read_only: bool, no_exec: bool) -> int:
+    return (MOUNT_ATTR_RDONLY if read_only else 0) | (MOUNT_ATTR_NOEXEC if no_exec else 0)
+
+
+def landlock_rules(draft: Draft, gate: Gate | None) -> int | None:
+    """FINAL, before the ids change: the ruleset; its slot for `landlock_restrict`, None without."""
+    if gate is None or gate.landlock is None:
+        return None
+    fs, net, scoped, paths, ports = gate.landlock
+    slot = draft.slot()
+    final = draft.final
+    what = "policy: unable to make a Landlock ruleset"
+    final.append(op("LANDLOCK_RULESET", what, ruleset=slot, fs=fs, net=net, scoped=scoped))
+    for access, path in paths:
+        what = f'policy: unable to allow "{path}" by Landlock'
+        final.append(op("LANDLOCK_PATH", what, "OPTIONAL", ruleset=slot, access=access, path=path))
+    for access, port in ports:
+        what = f"policy: unable to allow port {port} by Landlock"
+        final.append(op("LANDLOCK_PORT", what, ruleset=slot, access=access, port=port))
+    return slot
+
+
+def landlock_restrict(draft: Draft, slot: int | None) -> None:
+    """FINAL, before the last filter."""
+    if slot is not None:
+        draft.final.append(op("LANDLOCK_RESTRICT", "policy: unable to restrict init by Landlock", ruleset=slot))
+
+
+def encode_saved(name: str, digest: str, landlock: "Landlock", listener: str | None, bound: "Bound") -> bytes:
+    """policy.bin: what holds for every process that joins later; `bound` is what it may have, capabilities and open files."""
+    return dumps((_FORMAT, name, digest, landlock, listener, bound), 2)
+
+
+def decode_saved(data: bytes) -> "tuple[Gate, Bound]":
+    """What `encode_saved` wrote.  Raises: ValueError when it is not that."""
+    try:
+        saved: Any = loads(data)  # noqa: S302 - written by create into a directory that is ours alone
+        found, _name, _digest, landlock, listener, bound = saved
+    except (EOFError, TypeError, ValueError):
+        raise ValueError(f"{SAVED_NAME} is damaged") from None
+    if found != _FORMAT:
+        raise ValueError(f"{SAVED_NAME} was written by another version")
+    return Gate(landlock=landlock, listener=listener), bound

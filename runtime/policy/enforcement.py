@@ -1,0 +1,138 @@
+"""What came of each rule while a policy was lowered: the mechanism that enforces it, or why none does.  Pure.
+
+`Findings` lives for one lowering.  The lowering modules read `config`, `facts` and `layers` from it and report into it; in the end
+`check` refuses the policy if anything cannot be enforced: a container never starts with less than was asked.
+"""
+
+from runtime.errors import PolicyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from runtime.host.facts import HostFacts
+
+    Layer = Mapping[str, Any]
+
+SECCOMP, MOUNTS, LANDLOCK, BPF, CGROUP, CONFIG, BROKER = (
+    "seccomp",
+    "mounts",
+    "landlock",
+    "cgroup_bpf",
+    "cgroup",
+    "config",
+    "broker",
+)
+NOTIFY_SINCE = (5, 5)  # SECCOMP_USER_NOTIF_FLAG_CONTINUE
+ADDFD_SEND_SINCE = (5, 14)  # a descriptor is put in and the call answered in one step
+
+
+class Findings:
+    """The inputs of a lowering, and what it says about each rule."""
+
+    __slots__ = ("config", "facts", "layers", "linux", "mode", "observe", "offsets", "rows", "violations")
+
+    def __init__(
+        self, layers: "Sequence[Layer]", config: "Mapping[str, Any]", facts: "HostFacts", observe: bool = False
+    ) -> None:
+        """Borrow the inputs.
+
+        `mode` is enforce if any layer enforces, else ask if any asks, else audit: what enforces is the stricter.  `observe` wants
+        to hear of every denial.
+        """
+        self.layers = layers
+        self.config = config
+        self.linux: Mapping[str, Any] = config.get("linux") or {}
+        self.facts = facts
+        self.observe = observe
+        modes = {(layer.get("broker") or {}).get("mode") or "enforce" for layer in layers}
+        self.mode = "enforce" if "enforce" in modes else "ask" if "ask" in modes else "audit"
+        self.offsets: dict[int, int] = {}  # where a layer's rules begin when all are counted through
+        total = 0
+        for layer in layers:
+            self.offsets[id(layer)] = total
+            total += len(layer["rules"])
+        self.rows: list[tuple[str, str, str, str]] = []
+        self.violations: list[str] = []  # where: rule: why
+
+    def place(self, layer: "Layer", rule: "int | str | None") -> tuple[str, str]:
+        """(text, where) of a rule: an index into the layer's rules, or words for what has none."""
+        if isinstance(rule, int):
+            entry = layer["rules"][rule]
+            return entry["text"], entry["where"]
+        return rule or "", layer["source"]
+
+    def number(self, layer: "Layer", rule: int) -> int:
+        """A rule's number among those of all layers."""
+        return self.offsets[id(layer)] + rule
+
+    def enforced(self, layer: "Layer", rule: "int | str | None", mechanism: str, note: str = "") -> None:
+        """A rule is enforced by a mechanism; a note says what it leaves out or brings with it."""
+        row = (*self.place(layer, rule), mechanism, note)
+        if row not in self.rows:
+            self.rows.append(row)
+
+    def impossible(self, layer: "Layer", rule: "int | str | None", why: str) -> None:
+        """A rule that nothing here enforces."""
+        text, where = self.place(layer, rule)
+        line = f"{where}: {text}: {why}" if text else f"{where}: {why}"
+        if line not in self.violations:
+            self.violations.append(line)
+
+    def check(self) -> None:
+        """Raises: PolicyError with every rule that cannot be enforced."""
+        if self.violations:
+            raise PolicyError(self.violations)
+
+
+def needs_broker(findings: Findings) -> str | None:
+    """Why calls cannot be answered by a broker on this host; None when they can."""
+    if findings.facts.kernel < ADDFD_SEND_SINCE:
+        return f"needs seccomp notifications as of Linux {ADDFD_SEND_SINCE[0]}.{ADDFD_SEND_SINCE[1]}"
+    return None
+
+
+def needs_bpf(findings: Findings) -> str | None:
+    """Why programs cannot be attached to the container's cgroup on this host; None when they can."""
+    facts = findings.facts
+    if facts.cgroup_mount is None:
+        return "cgroup v2 is not mounted on this host"
+    if facts.euid != 0 or not facts.initial_userns:
+        return "only the host's root may attach programs to cgroups"
+    return None
+
+
+def check_requirements(findings: Findings) -> None:
+    """What a layer requires of host and container must be there."""
+    facts = findings.facts
+    spaces = {space["type"]: space for space in findings.linux.get("namespaces") or ()}
+    here = {
+        "landlock": facts.landlock > 0,
+        "seccomp_notify": needs_broker(findings) is None,
+        "cgroup_bpf": needs_bpf(findings) is None,
+        "cgroup_v2": facts.cgroup_mount is not None,
+        "userns": "user" in spaces,
+    }
+    why = {
+        "landlock": "this kernel has no Landlock, or it is not among its active security modules",
+        "seccomp_notify": needs_broker(findings) or "",
+        "cgroup_bpf": needs_bpf(findings) or "",
+        "cgroup_v2": "cgroup v2 is not mounted on this host",
+        "userns": "the container has no user namespace of its own",
+    }
+    for layer in findings.layers:
+        for name, word in (layer.get("requirements") or {}).items():
+            if name not in here:
+                findings.impossible(layer, f"requirements.{name}", "is not known to this version")
+            elif here[name]:
+                findings.enforced(layer, f"requirements.{name}: {word}", CONFIG, "met")
+            elif word == "required":
+                findings.impossible(layer, f"requirements.{name}", why[name])
+            else:
+                findings.enforced(layer, f"requirements.{name}: {word}", CONFIG, f"not met: {why[name]}")
+        for kind in (layer.get("namespaces") or {}).get("required") or ():
+            if kind in spaces:
+                findings.enforced(layer, f"namespaces.required: {kind}", CONFIG, "")
+            else:
+                findings.impossible(layer, f"namespaces.required: {kind}", "the config neither makes nor joins one")

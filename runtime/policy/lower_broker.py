@@ -1,0 +1,178 @@
+"""What is left to the broker: the calls that are trapped, and the table by which it answers them.
+
+Trapped are the calls that a policy lists under `broker`, opens where patterns need a decision on the path, and calls on unix sockets
+where their paths are limited.  Whatever registers tell apart is told apart in the filter, so that most calls never leave the kernel.
+The dict is encoded by `runtime.broker.table`.  Pure.
+"""
+
+from runtime.policy.enforcement import BROKER, CONFIG, needs_broker
+from runtime.policy.sections import ALLOW, ENOSYS, ERRNO, NOTIFY, masked, passing, rule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runtime.policy.enforcement import Findings
+    from runtime.policy.lower_files import Files
+    from runtime.policy.sections import Section
+
+_HANDLERS = {
+    **dict.fromkeys(("open", "openat", "openat2", "creat"), "open"),
+    **dict.fromkeys(("sendto", "sendmsg", "sendmmsg"), "send"),
+    **dict.fromkeys(("execve", "execveat"), "exec"),
+    **dict.fromkeys(("mknod", "mknodat"), "mknod"),
+    **{name: name for name in ("connect", "bind", "mount")},
+}
+# flags of open(2) without which a file cannot be changed
+_WRITING = (1, 2, 0o100, 0o1000)
+# nobody calls it (the kernel only imitates it): where nothing else is trapped it brings the listener to the broker, for the time limit
+ANCHOR = "remap_file_pages"
+_LEVELS = ("none", "denials", "decisions", "all")
+_SEND_ADDRESS = 4
+
+
+def lower_broker(findings: "Findings", files: "Files", sections: "list[Section]") -> "dict[str, Any] | None":
+    """The broker's dict, None when it has nothing to decide; `sections` grows by what is trapped for it."""
+    calls: dict[str, dict[str, Any]] = {}
+    _listed(findings, calls)
+    trapped = _opens(files, calls)
+    unix = _unix(findings, calls, trapped)
+    wall_time = _wall_time(findings)
+    if wall_time is not None and not calls:
+        calls[ANCHOR] = {"handler": "deny", "errno": ENOSYS, "rule": 0}
+        trapped.append(rule((ANCHOR,), NOTIFY))
+        _let_pass(sections, ANCHOR)
+    _denials(findings, calls, sections)
+    if not calls:
+        return None
+    why = needs_broker(findings)
+    if why:
+        for layer in findings.layers:
+            findings.impossible(layer, "broker", why)
+    section = passing(trapped)
+    section["flags"] = ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"]
+    if findings.facts.kernel >= (5, 19):
+        section["flags"].append("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")
+    sections.append(section)
+    rules = [f"{entry['where']}: {entry['text']}" for layer in findings.layers for entry in layer["rules"]]
+    table: dict[str, Any] = {
+        **_manner(findings),
+        "calls": calls,
+        "read": None,
+        "write": None,
+        "hide": None,
+        **files.table,
+        **unix,
+        "egress": None,
+        "bind": None,
+        "rules": rules or [""],
+        "wall_time_ms": wall_time,
+    }
+    return table
+
+
+def _manner(findings: "Findings") -> "dict[str, Any]":
+    """How the broker decides, the strictest of all layers."""
+    parts = [layer.get("broker") or {} for layer in findings.layers]
+    levels = [_LEVELS.index(layer.get("audit") or "none") for layer in findings.layers]
+    handlers = [part["handler"] for part in parts if part.get("handler")]
+    return {
+        "mode": findings.mode,
+        "timeout_ms": min([part.get("timeout_ms") or 5000 for part in parts]),
+        "max_inflight": min([part.get("max_inflight") or 64 for part in parts]),
+        "on_failure": "kill" if any(part.get("on_failure") == "kill" for part in parts) else "deny",
+        "handler": handlers[0] if handlers else None,
+        "audit": _LEVELS[max(levels)],
+        "name": "+".join(dict.fromkeys([layer["name"] for layer in findings.layers])),
+    }
+
+
+def _listed(findings: "Findings", calls: "dict[str, dict[str, Any]]") -> None:
+    """Calls under `syscalls.broker`: done by a handler of their own, or let through once they are noted."""
+    for layer in findings.layers:
+        part = layer.get("syscalls") or {"rules": ()}
+        for entry in part["rules"]:
+            if entry["action"] != "broker":
+                continue
+            for name in entry["names"]:
+                number = findings.number(layer, entry["rule"])
+                calls.setdefault(
+                    name, {"handler": _HANDLERS.get(name, "continue"), "errno": entry.get("errno") or 1, "rule": number}
+                )
+
+
+def _opens(files: "Files", calls: "dict[str, dict[str, Any]]") -> "list[dict[str, Any]]":
+    if not files.table:
+        return []
+    for name in ("open", "openat", "openat2", "creat"):
+        calls[name] = {"handler": "open", "errno": 13, "rule": 0}
+    if "read" in files.table or "hide" in files.table:
+        return [rule(("open", "openat", "openat2", "creat"), NOTIFY)]
+    trapped = [rule(("openat2", "creat"), NOTIFY)]
+    for bit in _WRITING:
+        trapped.append(rule(("open",), NOTIFY, None, (masked(1, bit, bit),)))
+        trapped.append(rule(("openat",), NOTIFY, None, (masked(2, bit, bit),)))
+    return trapped
+
+
+def _unix(
+    findings: "Findings", calls: "dict[str, dict[str, Any]]", trapped: "list[dict[str, Any]]"
+) -> "dict[str, Any]":
+    """`network.unix`: paths that may be connected to, sent to and bound, for each layer that limits them."""
+    found: dict[str, Any] = {"unix_connect": None, "unix_bind": None, "unix_abstract": True}
+    for layer in findings.layers:
+        network = layer.get("network") or {}
+        part = network.get("unix")
+        if part is None or (network.get("domains") is not None and 1 not in network["domains"]):
+            continue
+        for key in ("connect", "bind"):
+            patterns = [[pattern, findings.number(layer, number)] for pattern, number in part[key]]
+            found[f"unix_{key}"] = [*(found[f"unix_{key}"] or ()), patterns]
+            for _, number in part[key]:
+                findings.enforced(layer, number, BROKER, f"{key} on unix sockets")
+        found["unix_abstract"] = found["unix_abstract"] and part["abstract"]
+        for name in ("connect", "bind", "sendto", "sendmsg", "sendmmsg"):
+            calls.setdefault(
+                name, {"handler": _HANDLERS[name], "errno": 13, "rule": findings.number(layer, network["rule"])}
+            )
+    if found["unix_connect"] is not None:
+        trapped.append(rule(("connect", "bind", "sendmsg", "sendmmsg"), NOTIFY))
+        # without an address it goes where connect(2) led
+        no_address = {"index": _SEND_ADDRESS, "op": "SCMP_CMP_NE", "value": 0, "valueTwo": 0}
+        trapped.append(rule(("sendto",), NOTIFY, None, (no_address,)))
+    return found
+
+
+def _wall_time(findings: "Findings") -> int | None:
+    limits = []
+    for layer in findings.layers:
+        value = (layer.get("limits") or {}).get("wall_time_ms")
+        if value:
+            limits.append(value)
+            findings.enforced(layer, f"limits.wall_time: {value} ms", BROKER, "the cgroup is killed")
+    return min(limits) if limits else None
+
+
+def _let_pass(sections: "list[Section]", name: str) -> None:
+    """Take a call out of every denial: the broker denies it."""
+    for section in sections:
+        if section["defaultAction"] != ALLOW and "otherwise" not in section:
+            section["syscalls"].append(rule((name,), ALLOW))
+
+
+def _denials(findings: "Findings", calls: "dict[str, dict[str, Any]]", sections: "list[Section]") -> None:
+    """audit, ask, or `observe`: what sections would deny goes to the broker instead."""
+    if findings.mode == "enforce" and not findings.observe:
+        return
+    for section in sections:
+        for entry in section["syscalls"]:
+            if entry["action"] != ERRNO:
+                continue
+            names = [name for name in entry["names"] if name != "write"]  # the kernel would deadlock a listener over it
+            for name in names:
+                calls.setdefault(name, {"handler": "deny", "errno": entry.get("errnoRet", 1), "rule": 0})
+            if len(names) == len(entry["names"]):
+                entry["action"] = NOTIFY
+                entry.pop("errnoRet", None)
+    for layer in findings.layers:
+        findings.enforced(layer, None, CONFIG, f"mode {findings.mode}")

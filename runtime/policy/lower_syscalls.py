@@ -1,0 +1,289 @@
+"""syscalls, ioctl, prctl, clone_flags and socket arguments as seccomp sections.
+
+A section has one verdict for a call, and which of several conditional rules gives it is a matter of libseccomp's order.  So a layer
+becomes several sections, one for each action, which the compiler intersects: the strictest rule that holds wins.  All name the native
+architecture alone: calls through any other entry point (i386, x32) end the thread.
+Arguments that the kernel reads as 32 bits are compared as such.  What multiplexes calls on some architectures (socketcall) hides their
+arguments, so it is not there (ENOSYS) where arguments decide; x86_64 and aarch64 have nothing of the kind.  Pure.
+"""
+
+from runtime.abi.namespaces import CLONE_NEWNS, CLONE_NEWTIME, NAMESPACES
+from runtime.policy.enforcement import SECCOMP
+from runtime.policy.lower_network import socket_limits
+from runtime.policy.sections import (
+    ALLOW,
+    EACCES,
+    EAFNOSUPPORT,
+    ENOSYS,
+    EPERM,
+    EPROTONOSUPPORT,
+    ERRNO,
+    ESOCKTNOSUPPORT,
+    KILL,
+    LOG,
+    NOTIFY,
+    WORD,
+    masked,
+    passing,
+    rule,
+    unless,
+    word,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from runtime.policy.enforcement import Findings, Layer
+    from runtime.policy.lower_files import Files
+    from runtime.policy.sections import Section
+
+_ACTIONS = {"allow": ALLOW, "deny": ERRNO, "broker": NOTIFY, "log": LOG, "kill": KILL}
+_SOCK_FLAGS = 0o2004000  # SOCK_CLOEXEC | SOCK_NONBLOCK of the generic architectures
+_MFD_NOEXEC_SEAL = 0x8
+_EVERY_NAMESPACE = sum(NAMESPACES.values())
+IO_URING = ("io_uring_setup", "io_uring_enter", "io_uring_register")
+# whatever could change the mounts that rules for files stand on, or open files without a path
+MOUNTING = (
+    "mount",
+    "umount",
+    "umount2",
+    "pivot_root",
+    "open_tree",
+    "open_tree_attr",
+    "move_mount",
+    "fsopen",
+    "fsconfig",
+    "fsmount",
+    "fspick",
+    "mount_setattr",
+    "open_by_handle_at",
+)
+# names and what hangs on them, for rules that look at names: whoever may rename a file may choose its rule
+NAMING = (
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "symlink",
+    "symlinkat",
+    "mknod",
+    "mknodat",
+    "truncate",
+    "truncate64",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "fchmodat2",
+    "chown",
+    "fchown",
+    "lchown",
+    "fchownat",
+    "utime",
+    "utimes",
+    "utimensat",
+    "utimensat_time64",
+    "futimesat",
+    "setxattr",
+    "lsetxattr",
+    "fsetxattr",
+    "setxattrat",
+    "removexattr",
+    "lremovexattr",
+    "fremovexattr",
+    "removexattrat",
+    "file_setattr",
+)
+_FILE_FLAGS = (0x40086602, 0x40046602, 0x401C5820)  # FS_IOC_SETFLAGS, its 32-bit twin, FS_IOC_FSSETXATTR
+
+
+def lower_syscalls(findings: "Findings", files: "Files") -> "list[Section]":
+    """The sections of all layers; brokered calls are SCMP_ACT_NOTIFY, and in audit and ask mode so is what would be denied."""
+    sections: list[Section] = []
+    restricted = files.restricted
+    for layer in findings.layers:
+        before = len(sections)
+        sections += _listed(findings, layer)
+        sections += _selected(findings, layer)
+        sections += _clone_flags(findings, layer)
+        sections += _sockets(findings, layer)
+        restricted = restricted or len(sections) > before or layer.get("network") is not None
+    sections += _judged_sockets(findings)
+    sections += _guards(files, restricted)
+    return sections or [passing([])]
+
+
+def _listed(findings: "Findings", layer: "Layer") -> "list[Section]":
+    """`syscalls`: a section with the default through which every rule's call passes, and one for each action but allow."""
+    part = layer.get("syscalls")
+    if part is None:
+        return []
+    default = part["default"]
+    errno = default.get("errno") or EPERM
+    by_action: dict[str, list[dict[str, Any]]] = {}
+    for entry in part["rules"]:
+        by_action.setdefault(entry["action"], []).append(entry)
+        findings.enforced(layer, entry["rule"], "broker" if entry["action"] == "broker" else SECCOMP)
+    sections: list[Section] = []
+    if default["action"] != "allow":
+        through = [rule(names, ALLOW, None, args) for names, args in _merged(part["rules"])]
+        base: Section = {"defaultAction": _ACTIONS[default["action"]], "syscalls": through}
+        if default["action"] == "deny":
+            base["defaultErrnoRet"] = errno
+        sections.append(base)
+    for action in ("log", "broker", "deny", "kill"):
+        sections += _strictest(by_action.get(action) or [], _ACTIONS[action], errno)
+    return sections
+
+
+def _merged(rules: "Sequence[Mapping[str, Any]]") -> "list[tuple[list[str], list[dict[str, Any]]]]":
+    """Names and conditions of rules: what passes without a condition once, and in no conditional rule."""
+    free: dict[str, None] = {}
+    for entry in rules:
+        if not entry.get("args"):
+            free.update(dict.fromkeys(entry["names"]))
+    merged: list[tuple[list[str], list[dict[str, Any]]]] = [(list(free), [])] if free else []
+    for entry in rules:
+        if entry.get("args"):
+            names = [name for name in entry["names"] if name not in free]
+            if names:
+                merged.append((names, _conditions(entry["args"])))
+    return merged
+
+
+def _conditions(args: "Sequence[Mapping[str, Any]]") -> "list[dict[str, Any]]":
+    """A rule's conditions as OCI arguments."""
+    return [
+        {"index": arg["index"], "op": arg["op"], "value": arg["value"], "valueTwo": arg.get("value_two") or 0}
+        for arg in args
+    ]
+
+
+def _strictest(rules: "Sequence[Mapping[str, Any]]", action: str, errno: int) -> "list[Section]":
+    """One section for rules of one action, unless two rules for one call have different errnos: then one for each errno."""
+    groups: dict[int, list[Mapping[str, Any]]] = {}
+    for entry in rules:
+        groups.setdefault((entry.get("errno") or errno) if action == ERRNO else 0, []).append(entry)
+    return [
+        passing([rule(names, action, number, args) for names, args in _merged(group)])
+        for number, group in groups.items()
+    ]
+
+
+def _selected(findings: "Findings", layer: "Layer") -> "list[Section]":
+    """`ioctl` and `prctl`: allow-lists of one argument."""
+    sections = []
+    for name, index in (("ioctl", 1), ("prctl", 0)):
+        part = layer.get(name)
+        if part is not None:
+            allowed = [word(index, value & WORD) for value in dict.fromkeys(part["allow"])]
+            sections.append(unless((name,), allowed, EPERM))
+            findings.enforced(layer, part["rule"], SECCOMP, f"argument {index} of {name}")
+    return sections
+
+
+def _clone_flags(findings: "Findings", layer: "Layer") -> "list[Section]":
+    """`clone_flags`: namespaces that may be made (clone, unshare) or joined (setns); clone3 keeps its flags in memory."""
+    part = layer.get("clone_flags")
+    if part is None:
+        return []
+    denied = _EVERY_NAMESPACE & ~part["allow"]
+    findings.enforced(layer, part["rule"], SECCOMP, "clone3 is not there (ENOSYS): C libraries fall back to clone")
+    sections = [passing([rule(("clone3",), ERRNO, ENOSYS)])]
+    if denied:
+        clone = _clone_index(findings)
+        # the low byte of clone's flags is a signal's number, so it makes no time namespace
+        sections.append(unless(("clone",), [masked(clone, denied & ~CLONE_NEWTIME, 0)], EPERM))
+        sections.append(unless(("unshare",), [masked(0, denied, 0)], EPERM))
+        sections += _joining(denied)
+    return sections
+
+
+def _joining(denied: int) -> "list[Section]":
+    """setns(2) into none of these types; 0 stands for whatever type the descriptor is."""
+    return [unless(("setns",), [masked(1, denied, 0)], EPERM), passing([rule(("setns",), ERRNO, EPERM, (word(1, 0),))])]
+
+
+def _clone_index(findings: "Findings") -> int:
+    return 1 if findings.facts.machine[:4] == "s390" else 0
+
+
+def _sockets(findings: "Findings", layer: "Layer") -> "list[Section]":
+    """`network.domains`, `types`, `protocols`: the three arguments of socket and socketpair."""
+    part = layer.get("network")
+    if part is None:
+        return []
+    calls = ("socket", "socketpair")
+    sections = []
+    if part.get("domains") is not None:
+        allowed = [word(0, value) for value in part["domains"]]
+        sections.append(unless(calls, allowed, EAFNOSUPPORT))
+    if part.get("types") is not None:
+        allowed = [masked(1, WORD & ~_SOCK_FLAGS, value) for value in part["types"]]
+        sections.append(unless(calls, allowed, ESOCKTNOSUPPORT))
+    if part.get("protocols") is not None:
+        sections.append(_protocols(part["protocols"], part.get("domains")))
+    if sections:
+        sections.append(passing([rule(("socketcall",), ERRNO, ENOSYS)]))
+        findings.enforced(layer, part["rule"], SECCOMP, "arguments of socket and socketpair")
+    return sections
+
+
+def _judged_sockets(findings: "Findings") -> "list[Section]":
+    """Where peers are judged: only sockets that the judges see."""
+    judged = []
+    for layer in findings.layers:
+        network = layer.get("network")
+        judged.append({"network": network and {**network, "types": None, "protocols": None}})
+    limits = socket_limits(judged)
+    if limits is None:
+        return []
+    rules = []
+    for domain, types, protocols in limits:
+        for kind in types or (None,):
+            for protocol in protocols or (None,):
+                args = [] if domain is None else [word(0, domain)]
+                args += [] if kind is None else [masked(1, WORD & ~_SOCK_FLAGS, kind)]
+                args += [] if protocol is None else [word(2, protocol)]
+                rules.append(rule(("socket", "socketpair"), ALLOW, None, args))
+    section: Section = {"defaultAction": ERRNO, "defaultErrnoRet": EAFNOSUPPORT, "otherwise": ALLOW, "syscalls": rules}
+    return [section]
+
+
+def _protocols(allowed: "list[int]", domains: "list[int] | None") -> "Section":
+    """Protocols are those of internet sockets: the other families number theirs differently, and have 0 as a rule."""
+    rules = []
+    for family in (2, 10):
+        rules += [
+            rule(("socket",), ALLOW, None, (word(0, family), word(2, value))) for value in dict.fromkeys((0, *allowed))
+        ]
+    others = range(64) if domains is None else domains
+    rules += [rule(("socket",), ALLOW, None, (word(0, family),)) for family in others if family not in (2, 10)]
+    return {"defaultAction": ERRNO, "defaultErrnoRet": EPROTONOSUPPORT, "otherwise": ALLOW, "syscalls": rules}
+
+
+def _guards(files: "Files", restricted: bool) -> "list[Section]":
+    """What would go round the rules, whatever they are."""
+    if not restricted:
+        return []
+    rules = [rule(IO_URING, ERRNO, ENOSYS)]
+    if files.restricted:
+        rules.append(rule(MOUNTING, ERRNO, EPERM))
+    sections = [passing(rules)]
+    if files.restricted:
+        sections += _joining(CLONE_NEWNS)  # another mount namespace is another tree
+    if files.no_exec:
+        # as the kernel answers with vm.memfd_noexec=2
+        sections.append(unless(("memfd_create",), [masked(1, _MFD_NOEXEC_SEAL, _MFD_NOEXEC_SEAL)], EACCES))
+    if files.rigid:
+        rules = [rule(NAMING, ERRNO, EPERM)]
+        rules += [rule(("ioctl",), ERRNO, EPERM, (word(1, request),)) for request in _FILE_FLAGS]
+        sections.append(passing(rules))
+    return sections
