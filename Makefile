@@ -89,10 +89,12 @@ $(BUILD)/aarch64/postern $(BUILD)/x86_64/postern: | $(BUILD)/aarch64 $(BUILD)/x8
 $(BUILD)/aarch64 $(BUILD)/x86_64:
 	@mkdir -p $@
 
-PYTHON_SOURCES = $(shell find runtime oci_schemas -name '*.py' -not -name _compiled.py)
+PYTHON_SOURCES = $(shell find runtime oci_schemas -name '*.py' -not -name _compiled.py -not -name _builtins.py) $(wildcard runtime/policy/builtin/*.yaml)
 $(BUILD)/lib/postern.pyc: $(PYTHON_SOURCES) $(NATIVE) $(HEADERS) tools/build.py $(wildcard tools/bundle/*.py) tools/freeze.py $(wildcard runtime/native/embed/*.c) pyproject.toml
 	@$(PY) -m oci_schemas.build --out $(BUILD)/generated
 	@cmp -s $(BUILD)/generated/_compiled.py oci_schemas/_compiled.py || mv $(BUILD)/generated/_compiled.py oci_schemas/
+	@$(PY) -m runtime.policy.build --out $(BUILD)/generated
+	@cmp -s $(BUILD)/generated/_builtins.py runtime/policy/_builtins.py || mv $(BUILD)/generated/_builtins.py runtime/policy/
 	@$(PY) tools/build.py $(BUILD)
 
 # --- tests without root -----------------------------------------------------------------------------------------------
@@ -147,15 +149,19 @@ c-check: setup ## both architectures without warnings, the analyser, and the aar
 	@tools/c-check
 
 # --- tests that run containers ----------------------------------------------------------------------------------------
-.PHONY: integration integration-vm reference vm-tree demo bench-start bench-seccomp
+.PHONY: integration integration-vm integration-landlock reference vm-tree demo bench-start bench-seccomp bench-policy
 INTEGRATION = $(PYTEST) -q $(if $(RUNTIME),--runtime $(RUNTIME))
 integration: build ## real containers, as root; T=PATH for some, RUNTIME=PATH for runc or crun
-	@tools/setup test integration compat
+	@tools/setup test integration programs compat
 	@$(INTEGRATION) -n $(JOBS) $(or $(T),integration)
 
 integration-vm: build ## boot a virtual machine with every cgroup controller and run the tests that need one
 	@tools/setup vm integration
 	@RUNTIME=$(RUNTIME) integration/vm/run-tests $(T)
+
+integration-landlock: build ## boot a virtual machine whose kernel has Landlock and run the tests that need it; T=PATH for some
+	@tools/setup vm integration
+	@RUNTIME=$(RUNTIME) integration/vm/run-tests -l $(T)
 
 vm-tree:
 	@tools/setup vm
@@ -176,6 +182,10 @@ bench-start: build ## measure postern, runc and crun; writes JSON, an SVG chart 
 bench-seccomp: venv ## compile, attach and per-call cost of a seccomp profile, beside libseccomp
 	@$(PY) -m benchmarks.seccomp
 
+bench-policy: build ## what a policy costs find, gcc, python, redis and nginx: none, lowered, fully mediated
+	@tools/setup integration programs
+	@$(PY) -m benchmarks.policy
+
 # --- installing -------------------------------------------------------------------------------------------------------
 .PHONY: install uninstall clean
 LIBDIR = $(DESTDIR)$(PREFIX)/lib/postern
@@ -191,6 +201,6 @@ uninstall: ## remove what install left
 	@rm -rf "$(LIBDIR)" "$(DESTDIR)$(PREFIX)/bin/postern"
 
 clean: ## remove what a build leaves; the virtual environment and the caches stay
-	@rm -rf build oci_schemas/_compiled.py
+	@rm -rf build oci_schemas/_compiled.py runtime/policy/_builtins.py
 	@find runtime oci_schemas tests integration tools benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@find runtime oci_schemas -name '*.so' -delete

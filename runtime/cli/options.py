@@ -16,6 +16,8 @@ GLOBAL_FLAGS = """
 --systemd-cgroup  let systemd make the cgroup; cgroupsPath is slice:prefix:name
 --cgroup-manager=MANAGER  who makes the cgroup: cgroupfs, systemd or disabled (default: cgroupfs)
 --rootless=VALUE  tolerate missing permission on cgroups: true, false or auto (default: auto)
+--policy=POLICY  policy of the container that is made: a name, a file, or none for not even the site's default
+--policy-dir=DIR  directory that holds the site's config.toml and policies/ (default: /etc/postern)
 --criu=PATH  accepted for old callers and reported; criu is searched in $PATH
 --help -h  show this text
 --version -v -V  show the version
@@ -36,6 +38,7 @@ _CREATE = (
 --no-new-keyring  keep the caller's session keyring
 --preserve-fds=N  pass N descriptors on, after stdio and those of $LISTEN_FDS
 --no-subreaper  do not become a child subreaper
+--policy=POLICY  policy of the container, in place of the global flag's
 """
 )
 

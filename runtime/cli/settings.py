@@ -81,5 +81,13 @@ def settle(invocation: Invocation, values: "Mapping[str, Value]", report: Report
     invocation.root = absolute(root) if root else default_root(posix.environ)
     invocation.rootless = _rootless(values)
     invocation.cgroup_manager = _cgroup_manager(values)
+    policy = invocation.text("policy") or _text(values, "policy") or None
+    if policy:
+        from runtime.policy.trusted import is_file
+
+        invocation.policy = absolute(policy) if is_file(policy) else policy
+    directory = _text(values, "policy-dir").rstrip("/")
+    if directory:
+        invocation.policy_dir = absolute(directory)
     if "criu" in values:
         report.warning("--criu ignored (criu binary from $PATH is used); do not use")

@@ -21,7 +21,18 @@ def absolute(path: str, base: str | None = None) -> str:
 class Invocation:
     """A verb's flags and arguments, and the settings that hold for every verb."""
 
-    __slots__ = ("arguments", "cgroup_manager", "exe_fd", "flags", "report", "root", "rootless", "verb")
+    __slots__ = (
+        "arguments",
+        "cgroup_manager",
+        "exe_fd",
+        "flags",
+        "policy",
+        "policy_dir",
+        "report",
+        "root",
+        "rootless",
+        "verb",
+    )
 
     def __init__(self, verb: str, flags: dict[str, Value], arguments: list[str], exe_fd: int = -1) -> None:
         """`exe_fd` is the executor's sealed file, -1 when the caller gave none; `settle` sets the rest."""
@@ -33,6 +44,8 @@ class Invocation:
         self.root = DEFAULT_ROOT
         self.rootless: bool | None = None  # None: decided by who we are
         self.cgroup_manager = "cgroupfs"
+        self.policy: str | None = None  # what --policy asks for: a name, or the absolute path of a file
+        self.policy_dir = ""  # the site's directory; "": /etc/postern
 
     def container_id(self) -> str:
         """The first argument, checked.  Raises: InvalidId."""

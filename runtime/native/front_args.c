@@ -163,6 +163,7 @@ static bool set_report(const char *log, const char *format, const char *level)
 static bool parse_globals(struct front *front, int *at)
 {
 	const char *log = NULL, *format = NULL, *level = NULL, *rootless = NULL, *manager = NULL;
+	const char *policy = NULL, *policy_dir = NULL; /* what containers are made under */
 	bool systemd = false;
 	const struct flag flags[] = {
 		{"root", NULL, &front->root, NULL},
@@ -171,6 +172,8 @@ static bool parse_globals(struct front *front, int *at)
 		{"log-level", NULL, &level, NULL},
 		{"rootless", NULL, &rootless, NULL},
 		{"cgroup-manager", NULL, &manager, NULL},
+		{"policy", NULL, &policy, NULL},
+		{"policy-dir", NULL, &policy_dir, NULL},
 		{"debug", NULL, NULL, &report_to.debug},
 		{"systemd-cgroup", NULL, NULL, &systemd},
 		{0},

@@ -85,11 +85,13 @@ def _resources(judge: Judge, section: Resources) -> Layer:
 
 
 def _broker(judge: Judge, section: Broker) -> Layer:
-    if section.mode == "ask" and section.handler is None:
+    found = section.model_dump()
+    handler = section.handler
+    if section.mode == "ask" and handler is None:
         judge.complain(("broker", "handler"), "mode ask needs somebody to ask")
-    if section.handler is not None and section.handler[:1] != "/" and not _is_function(section.handler):
-        judge.complain(("broker", "handler"), "must be the absolute path of a socket, or MODULE:FUNCTION")
-    return section.model_dump()
+    if handler is not None and not handler.startswith("unix:/") and not _is_function(handler):
+        judge.complain(("broker", "handler"), "must be unix:/PATH of a socket, or MODULE:FUNCTION")
+    return found
 
 
 def _is_function(text: str) -> bool:

@@ -217,7 +217,7 @@ class Broker(_Section):
     )
     on_failure: Literal["deny", "kill"] = Field(default="deny", description="when no decision can be had")
     handler: Text | None = Field(
-        default=None, description="who is asked: the path of a unix socket, or MODULE:FUNCTION of Python"
+        default=None, description="who is asked: unix:/PATH of a socket, or MODULE:FUNCTION of Python"
     )
 
 

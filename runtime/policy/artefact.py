@@ -1,0 +1,86 @@
+"""HOT: a policy by name or file to its layers, compiled once: from the program itself, or from what an earlier call kept.
+
+A kept policy is used when its own file and every file that it extends still have the content it was compiled from, and the compiler is
+the same.  On a miss the compiler is loaded: seconds of work for people, never on the way of a second container.
+"""
+
+import posix
+from marshal import dumps, loads
+
+from runtime.errors import PolicyError
+from runtime.policy.built_in import FORMAT, load_builtin
+from runtime.policy.trusted import SUFFIXES, Resolved, is_file, read_trusted
+from runtime.state.kept import Kept, sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+POLICIES = "@policies"
+_MAGIC = b"postern policy 1\n"
+
+
+def load_policy(word: str, root: str, directory: str, beside: str = "") -> Resolved:
+    """The policy that a word names: a file (relative to `beside`, default: the working directory), a built-in, or a name that the
+    site's `policies` directory has a file for.
+
+    Raises: PolicyError.
+    """
+    if is_file(word):
+        path = word if word[:1] == "/" else f"{beside or posix.getcwd()}/{word}"
+        data = read_trusted(path, directory)
+        if data is None:
+            raise PolicyError([f"{path}: no such file"])
+        return _from_file(path, data, root, directory)
+    found = load_builtin(word)
+    if found is not None:
+        return found
+    for suffix in SUFFIXES:
+        path = f"{directory}/policies/{word}{suffix}"
+        data = read_trusted(path, directory)
+        if data is not None:
+            return _from_file(path, data, root, directory)
+    raise PolicyError([f'no policy is called "{word}": neither built in nor in {directory}/policies'])
+
+
+def _from_file(path: str, data: bytes, root: str, directory: str) -> Resolved:
+    def compile_it() -> "dict[str, Any]":
+        from runtime.policy.compiling import compile_artefact
+
+        return compile_artefact(path, directory)
+
+    artefact = kept_or_made((b"policy", path.encode("utf-8", "surrogateescape"), data), root, directory, compile_it)
+    return Resolved(artefact["name"], artefact["hash"], artefact["layers"])
+
+
+def kept_or_made(
+    parts: tuple[bytes, ...], root: str, directory: str, make: "Callable[[], dict[str, Any]]"
+) -> "dict[str, Any]":
+    """What was kept for these parts, while the `sources` it names are unchanged; else what `make` gives, which is kept.
+
+    Raises: PolicyError, and whatever `make` raises.
+    """
+    from runtime.policy import _builtins
+
+    key = sha256(dumps((FORMAT, _builtins.IDENTITY, directory, parts), 2))
+    kept = Kept(root, POLICIES, _MAGIC)
+    try:
+        body = kept.get(key)
+        artefact: dict[str, Any] | None = None if body is None else loads(body)  # noqa: S302 - ours alone, and whole
+        if artefact is None or not _is_current(artefact["sources"], directory):
+            artefact = make()
+            # format 2: no references and no interning marks, so equal data gives equal bytes in every process
+            kept.put(key, dumps(artefact, 2))
+    finally:
+        kept.close()
+    return artefact
+
+
+def _is_current(sources: "list[list[str]]", directory: str) -> bool:
+    """Whether every file still has the content that was compiled.  Raises: PolicyError for one that is not to be trusted."""
+    for path, digest in sources:
+        data = read_trusted(path, directory)
+        if data is None or sha256(data) != digest:
+            return False
+    return True

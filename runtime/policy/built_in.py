@@ -1,0 +1,22 @@
+"""HOT: the policies that are part of the program, compiled when it was built."""
+
+from marshal import loads
+
+from runtime.policy.trusted import Resolved
+
+FORMAT = 1  # of a resolved policy
+
+
+def builtin_names() -> list[str]:
+    """The names of the policies that need no file."""
+    from runtime.policy import _builtins
+
+    return list(_builtins.POLICIES)
+
+
+def load_builtin(name: str) -> Resolved | None:
+    """The built-in policy of this name, None when there is none."""
+    from runtime.policy import _builtins
+
+    found = _builtins.POLICIES.get(name)
+    return Resolved(name, found[0], loads(found[1])) if found else None  # noqa: S302 - written by the build

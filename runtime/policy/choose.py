@@ -1,0 +1,89 @@
+"""HOT: which policy holds for a container: what the operator, the annotation and the site ask for, all together.
+
+- `--policy NAME|FILE` is the operator's word and may name anything; `none` asks for none.
+- The annotation `io.postern.policy` comes with the container: it may name what the site's config.toml lists, and without one the
+  built-in policies, which can only take away.
+- Nothing asked for: the site's default.
+- The site's floor holds in any case.
+
+Where several hold, each is a layer of its own and none can lift what another forbids.
+"""
+
+from runtime.errors import PolicyError
+from runtime.policy.artefact import kept_or_made, load_policy
+from runtime.policy.built_in import builtin_names
+from runtime.policy.trusted import DIRECTORY, Resolved, read_trusted
+from runtime.state.kept import sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+ANNOTATION = "io.postern.policy"
+NONE = "none"
+
+
+def choose_policy(
+    flag: str | None, annotations: "Mapping[str, str] | None", root: str, directory: str = ""
+) -> Resolved | None:
+    """The policy of a container that is about to be made; None when nobody asks for one.
+
+    `flag` is what the command line asks for (a relative file: from the working directory), `annotations` are the container's, `root`
+    is the state root that compiled policies are kept under, `directory` the site's own (default: /etc/postern).  Raises: PolicyError.
+    """
+    directory = directory or DIRECTORY
+    site = load_site(root, directory)
+    annotation = (annotations or {}).get(ANNOTATION)
+    words: list[tuple[str, str]] = []  # and what a relative file lies beside
+    if flag is not None:
+        words.append((flag, ""))
+    if annotation is not None:
+        _check_annotation(annotation, site)
+        words.append((annotation, directory))
+    if site is not None:
+        if not words and site["default"] is not None:
+            words.append((site["default"], directory))
+        words += [(word, directory) for word in site["floor"]]
+    found = [load_policy(word, root, directory, beside) for word, beside in words if word != NONE]
+    return combine(found) if found else None
+
+
+def _check_annotation(word: str, site: "dict[str, Any] | None") -> None:
+    """Raises: PolicyError when the annotation names what it may not."""
+    allowed: list[str] | None = None if site is None else site["annotation"]
+    if allowed is None:
+        allowed = builtin_names()
+    if word not in allowed:
+        raise PolicyError(
+            [f'annotation {ANNOTATION}: "{word}" may not be chosen, only {", ".join(allowed) or "none at all"}']
+        )
+
+
+def combine(found: list[Resolved]) -> Resolved:
+    """Several policies as one that has all their layers, each once."""
+    if len(found) == 1:
+        return found[0]
+    layers: list[dict[str, object]] = []
+    for policy in found:
+        layers += [layer for layer in policy.layers if layer not in layers]
+    name = "+".join(dict.fromkeys([policy.name for policy in found]))
+    return Resolved(name, sha256(" ".join([policy.hash for policy in found]).encode()), layers)
+
+
+def load_site(root: str, directory: str) -> "dict[str, Any] | None":
+    """What the site's config.toml says: `default` (or None), `annotation` (a list, None: not said), `floor`; None without one.
+
+    Raises: PolicyError.
+    """
+    path = f"{directory}/config.toml"
+    data = read_trusted(path, directory)
+    if data is None:
+        return None
+
+    def compile_it() -> "dict[str, Any]":
+        from runtime.policy.site_file import parse_site
+
+        return {"sources": [], **parse_site(data, path)}
+
+    return kept_or_made((b"site", data), root, directory, compile_it)

@@ -1,0 +1,125 @@
+"""Policy files to a resolved policy: the file itself and all that it extends, each a layer, in the order in which they were named.
+
+`extends` follows files relative to the file that names them, built-in policies, and names that the site has files for.  Circles and
+long chains are refused.  Cold: the hot half keeps what this returns.
+"""
+
+import hashlib
+from typing import Any
+
+from oci_schemas.wording import quoted
+from runtime.errors import PolicyError
+from runtime.policy.built_in import FORMAT, builtin_names, load_builtin
+from runtime.policy.load import format_found, load_policy
+from runtime.policy.names import nearest
+from runtime.policy.normalise import normalise
+from runtime.policy.trusted import SUFFIXES, is_file, read_trusted
+
+Artefact = dict[str, Any]
+
+MAX_DEPTH = 8
+MAX_FILES = 32
+
+
+def compile_artefact(path: str, directory: str) -> Artefact:
+    """The resolved policy of a file.
+
+    `path` is absolute.  Raises: PolicyError with every violation of every file.
+    """
+    compiler = _Compiler(directory)
+    name = compiler.add_file(path, ())
+    if compiler.violations:
+        raise PolicyError(compiler.violations)
+    return {
+        "format": FORMAT,
+        "name": name,
+        "hash": hashlib.sha256("".join(compiler.digests).encode()).hexdigest(),
+        "sources": compiler.sources,
+        "layers": compiler.layers,
+    }
+
+
+class _Compiler:
+    """Collects layers, sources and violations over all files of one policy."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self.layers: list[Artefact] = []
+        self.sources: list[list[str]] = []
+        self.digests: list[str] = []
+        self.violations: list[str] = []
+        self._done: set[str] = set()
+
+    def add_file(self, path: str, chain: tuple[str, ...]) -> str:
+        """Add what a file extends, then the file itself; returns its policy's name."""
+        data = self._read(path)
+        if data is None:
+            self.violations.append(f"{path}: no such file")
+            return ""
+        digest = hashlib.sha256(data).hexdigest()
+        self.sources.append([path, digest])
+        self.digests.append(digest)
+        loaded = load_policy(data, is_json=path.endswith(".json"))
+        extends = loaded.policy.extends if loaded.policy is not None else []
+        at = len(self.violations)
+        for index, word in enumerate(extends):
+            where = f"{path}:{loaded.document.line(loaded.in_file(('extends', index)))}: extends"
+            self._extend(word, path, (*chain, path), where)
+        layer = normalise(loaded, path, path)
+        self.violations[at:at] = format_found(path, loaded.found)
+        if layer is not None:
+            self.layers.append(layer)
+        return loaded.policy.name if loaded.policy is not None else ""
+
+    def _read(self, path: str) -> bytes | None:
+        try:
+            return read_trusted(path, self._directory)
+        except PolicyError as error:
+            self.violations += error.violations
+            return b"name: unread\n"
+
+    def _extend(self, word: str, path: str, chain: tuple[str, ...], where: str) -> None:
+        if not is_file(word):
+            found = load_builtin(word)
+            if found is not None:
+                if found.hash not in self.digests:
+                    self.digests.append(found.hash)
+                self.layers += [layer for layer in found.layers if layer not in self.layers]
+                return
+        target = self._find(word, path)
+        if target is None:
+            self.violations.append(f"{where}: {self._unknown(word)}")
+        elif target in chain:
+            circle = " -> ".join([*chain[chain.index(target) :], target])
+            self.violations.append(f"{where}: {quoted(word)} leads back to itself: {circle}")
+        elif len(chain) >= MAX_DEPTH:
+            self.violations.append(f"{where}: {quoted(word)}: more than {MAX_DEPTH} policies extend one another")
+        elif len(self._done) >= MAX_FILES:
+            self.violations.append(f"{where}: {quoted(word)}: more than {MAX_FILES} files in one policy")
+        elif target not in self._done:
+            self._done.add(target)
+            self.add_file(target, chain)
+
+    def _find(self, word: str, path: str) -> str | None:
+        """The file that a word names; None when there is none."""
+        if is_file(word):
+            candidates = [word if word[:1] == "/" else f"{path.rpartition('/')[0]}/{word}"]
+        else:
+            candidates = [f"{self._directory}/policies/{word}{suffix}" for suffix in SUFFIXES]
+        return next((_tidy(one) for one in candidates if self._exists(one)), None)
+
+    def _exists(self, path: str) -> bool:
+        try:
+            return read_trusted(path, self._directory) is not None
+        except PolicyError:
+            return True  # reading it will say what is wrong
+
+    def _unknown(self, word: str) -> str:
+        if is_file(word):
+            return f"{quoted(word)}: no such file"
+        return f"no policy is called {quoted(word)}{nearest(word, builtin_names())}"
+
+
+def _tidy(path: str) -> str:
+    """The path without `.` components, so that one file is recognised when it is named again; links are followed as they are."""
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
