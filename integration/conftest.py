@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.framework import flavours, hierarchy, leftovers, probe
+from integration.framework import flavours, hierarchy, kernel, leftovers, probe
 from integration.framework.bundle import Bundle
 from integration.framework.container import Container
 from integration.framework.runtime import Runtime
@@ -24,6 +24,7 @@ MARKERS = (
     "only(*runtimes, reason): the test applies to these runtimes alone",
     "differs(*runtimes, reason): these runtimes fail the test, for this reason",
     "vm: needs the memory, cpu, pids and io controllers, which the virtual machine has",
+    "landlock: needs a kernel with Landlock; make integration-landlock boots one",
     "slow: takes more than five seconds",
 )
 
@@ -59,8 +60,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(message)
     under_test = Runtime(path.absolute(), Path("/nonexistent"))
     missing = VM_CONTROLLERS - hierarchy.controllers()
+    no_landlock = pytest.mark.skip(reason="this kernel has no Landlock: make integration-landlock runs this")
+    abi = kernel.landlock_abi()
     for item in items:
         flavours.apply_marks(item, under_test)
+        if not abi and item.get_closest_marker("landlock"):
+            item.add_marker(no_landlock)
         if missing and item.get_closest_marker("vm"):
             reason = (
                 f"the unified hierarchy has no {', '.join(sorted(missing))} controller: make integration-vm runs this"

@@ -17,11 +17,13 @@ BASE_PACKAGES=(
     ca-certificates dbus dbus-user-session iproute2 kmod libpam-systemd procps python3 systemd-sysv udev
     user-mode-linux
 )
-# The peers, the engines, and what builds and tests us with this suite's own interpreter.
+# The peers, the engines, what builds and tests us with this suite's own interpreter, and the machine of boot -l.
 TEST_PACKAGES=(
     busybox-static conmon containerd crun docker-cli docker.io gcc iptables libc6-dev make netavark passt podman
-    python3-dev runc strace uidmap util-linux
+    python3-dev qemu-system-x86 runc strace uidmap util-linux
 )
+# Its kernel: taken apart, not installed, as nothing here needs an initial file system.
+KERNEL_PACKAGE=linux-image-cloud-amd64
 
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
