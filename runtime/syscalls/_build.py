@@ -25,6 +25,23 @@ SOURCES = (
     "front_signal.c",
     "reader.c",
     "probe_host.c",
+    "broker_answer_host.c",
+    "broker_ask_host.c",
+    "broker_clock_host.c",
+    "broker_container_host.c",
+    "broker_decide_host.c",
+    "broker_describe_host.c",
+    "broker_event_host.c",
+    "broker_glob_host.c",
+    "broker_identity_host.c",
+    "broker_journal_host.c",
+    "broker_life_host.c",
+    "broker_loop_host.c",
+    "broker_paths_host.c",
+    "broker_pending_host.c",
+    "broker_simple_host.c",
+    "broker_table_host.c",
+    "broker_target_host.c",
 )
 
 DECLARATIONS = """
@@ -77,9 +94,40 @@ int plan_check(void *image, size_t size, struct plan *plan, const char **why);
 
 struct filter_verdict { int signal; long value; };
 int probe_filter(const void *program, size_t size, unsigned flags, const long call[7], struct filter_verdict *verdict);
+
+struct broker_event {
+    uint64_t ticket, time_ns, key;
+    uint32_t kind;
+    int32_t pid, nr;
+    uint32_t arch;
+    uint64_t args[6];
+    int32_t verdict;
+    uint32_t rule, handler, micros;
+    char comm[16];
+    char text[768];
+};
+struct broker_stats {
+    uint64_t received, allowed, denied, continued, asked, timed_out, gone, replayed, lost_events, inflight;
+    uint64_t micros[20];
+};
+struct broker;
+struct broker *broker_open(int journal_fd, unsigned threads);
+void broker_close(struct broker *broker);
+int broker_add(struct broker *broker, uint64_t key, int listener_fd, int table_fd, int init_pid, uint64_t exe_dev,
+               uint64_t exe_ino);
+int broker_swap(struct broker *broker, int index, int table_fd);
+int broker_remove(struct broker *broker, int index);
+int broker_wake_fd(const struct broker *broker);
+size_t broker_events(struct broker *broker, struct broker_event *out, size_t max);
+int broker_answer(struct broker *broker, uint64_t ticket, int verdict);
+void broker_stats(const struct broker *broker, int index, struct broker_stats *stats);
+int broker_table_test(const void *image, size_t size, const char **why);
+bool glob_matches(const char *pattern, size_t pattern_size, const char *path, size_t path_size);
 """
 
 PREAMBLE = """
+#include "broker.h"
+#include "broker_table.h"
 #include "bpf_program.h"
 #include "cgroup_dir.h"
 #include "executor.h"

@@ -5,6 +5,7 @@ from typing import Any  # noqa: TID253 - a stub is never imported
 
 class _Ffi:
     NULL: Any
+    errno: int
     def new(self, kind: str, initial: Any = ...) -> Any: ...
     def cast(self, kind: str, value: Any) -> Any: ...
     def buffer(self, data: Any, size: int = ...) -> Any: ...
@@ -40,6 +41,17 @@ class _Lib:
     errno_text: Callable[[int], Any]
     plan_check: Callable[[Any, int, Any, Any], int]
     probe_filter: Callable[[bytes, int, int, Any, Any], int]
+    broker_open: Callable[[int, int], Any]
+    broker_close: Callable[[Any], None]
+    broker_add: Callable[[Any, int, int, int, int, int, int], int]
+    broker_swap: Callable[[Any, int, int], int]
+    broker_remove: Callable[[Any, int], int]
+    broker_wake_fd: Callable[[Any], int]
+    broker_events: Callable[[Any, Any, int], int]
+    broker_answer: Callable[[Any, int, int], int]
+    broker_stats: Callable[[Any, int, Any], None]
+    broker_table_test: Callable[[Any, int, Any], int]
+    glob_matches: Callable[[bytes, int, bytes, int], bool]
 
 ffi: _Ffi
 lib: _Lib

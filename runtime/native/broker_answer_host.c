@@ -1,0 +1,98 @@
+/* Answers, and what is known of them afterwards: counters and events. */
+#define _GNU_SOURCE
+#include "broker_int.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+bool still_valid(const struct call *call)
+{
+	return ioctl(call->container->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &call->slot->notif.id) == 0;
+}
+
+/* 0 or -errno; the caller has its answer. */
+static int send_answer(struct call *call, struct verdict verdict)
+{
+	struct seccomp_notif_resp answer = {.id = call->slot->notif.id};
+	if (verdict.outcome == OUTCOME_CONTINUE)
+		answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	else if (verdict.outcome == OUTCOME_ERROR)
+		answer.error = -(int32_t)verdict.value;
+	else
+		answer.val = verdict.value;
+	return ioctl(call->container->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) < 0 ? -errno : 0;
+}
+
+int inject(struct call *call, int fd, bool cloexec)
+{
+	struct seccomp_notif_addfd add = {.id = call->slot->notif.id,
+		.flags = SECCOMP_ADDFD_FLAG_SEND,
+		.srcfd = (uint32_t)fd,
+		.newfd_flags = cloexec ? 02000000 /* O_CLOEXEC */ : 0};
+	while (ioctl(call->container->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+void kill_target(struct call *call)
+{
+	/* the id is still valid, so the number is still the caller's */
+	if (still_valid(call))
+		(void)kill((pid_t)call->slot->notif.pid, SIGKILL);
+}
+
+static bool is_told(const struct call *call, struct verdict verdict)
+{
+	uint32_t level = call->table->header->audit, mode = call->table->header->mode;
+	if (mode == MODE_RECORD || call->entry.handler == HANDLER_RECORD)
+		return true;
+	if (level == AUDIT_ALL)
+		return true;
+	if (verdict.denied || (mode == MODE_AUDIT && level != AUDIT_NONE))
+		return level != AUDIT_NONE;
+	return level == AUDIT_DECISIONS && call->entry.handler != HANDLER_NONE;
+}
+
+static void count(struct container *container, struct verdict verdict, uint32_t micros)
+{
+	if (verdict.outcome == OUTCOME_GONE)
+		atomic_fetch_add(&container->lost, 1);
+	else if (verdict.outcome == OUTCOME_CONTINUE)
+		atomic_fetch_add(&container->continued, 1);
+	else if (verdict.denied)
+		atomic_fetch_add(&container->denied, 1);
+	else
+		atomic_fetch_add(&container->allowed, 1);
+	unsigned bucket = 0;
+	while (bucket < 19 && micros >> bucket)
+		bucket++;
+	atomic_fetch_add(&container->micros[bucket], 1);
+}
+
+void finish(struct call *call, struct verdict verdict)
+{
+	struct container *container = call->container;
+	int error = 0;
+	if (verdict.outcome != OUTCOME_ANSWERED && verdict.outcome != OUTCOME_GONE)
+		error = send_answer(call, verdict);
+	if (error == -ENOENT || error == -EINPROGRESS)
+		verdict.outcome = OUTCOME_GONE; /* killed, interrupted, or answered when its time was over */
+	uint32_t micros = (uint32_t)((now_ns() - call->began_ns) / 1000);
+	count(container, verdict, micros);
+	if (verdict.outcome != OUTCOME_GONE && is_told(call, verdict)) {
+		if (!call->text[0])
+			describe(call);
+		int32_t told = verdict.outcome == OUTCOME_CONTINUE ? BROKER_CONTINUE
+			       : verdict.outcome == OUTCOME_ERROR  ? (int32_t)verdict.value
+								   : 0;
+		emit_decision(call, BROKER_DECISION, told, micros);
+	}
+	slot_clear(call->slot);
+	if (call->slot != call->worker->slot)
+		slot_give(call->broker, call->slot);
+	container_done(call->broker, container);
+}

@@ -1,0 +1,139 @@
+/* The clock: gives up on calls whose time is over, interrupts waits that nobody needs any more, replaces workers that hang in a slow
+ * file system, frees what was replaced. */
+#define _GNU_SOURCE
+#include "broker_int.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define IDLE_MS 200
+#define BUSY_MS 20
+#define SLOW_NS 20000000u /* a handler that takes this long hangs in somebody's file system */
+
+/* A signal of the caller's would have ended the wait if it made the call itself. */
+static bool has_news(const struct call *call)
+{
+	if (!still_valid(call))
+		return true;
+	struct target target; /* of our own: the worker's is the worker's */
+	return call->target && (target = *call->target, target_read_status(&target) == 0) && target.pending;
+}
+
+static void give_up(struct worker *worker, struct call *call)
+{
+	struct container *container = call->container;
+	uint32_t error = call->entry.error ? call->entry.error : EPERM;
+	struct seccomp_notif_resp answer = {.id = call->slot->notif.id, .error = -(int32_t)error};
+	if (atomic_exchange(&worker->overdue, true))
+		return;
+	atomic_fetch_add(&container->timed_out, 1);
+	if (call->table->header->flags & TABLE_KILL)
+		kill_target(call);
+	(void)ioctl(container->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer); /* what the worker sends later comes too late */
+}
+
+/* True while it is at work. `call` is the worker's own: it is looked at only while the worker is known to hang. */
+static bool watch(struct broker *broker, struct worker *worker, uint64_t now)
+{
+	struct call *call = atomic_load(&worker->call);
+	if (!atomic_load(&worker->alive) || !call)
+		return false;
+	if (atomic_load(&worker->began_ns) + SLOW_NS > now)
+		return true;
+	(void)pthread_mutex_lock(&worker->hold); /* until it is released the worker cannot leave the call that it is at */
+	call = atomic_load(&worker->call);
+	uint64_t began = atomic_load(&worker->began_ns);
+	if (began + SLOW_NS > now)
+		call = NULL;
+	if (call && atomic_load(&worker->waiting)) {
+		if (has_news(call)) {
+			atomic_store(&worker->interrupt, true);
+			(void)pthread_kill(worker->thread, SIGRTMAX - 1);
+		}
+	} else if (call) {
+		if (!atomic_exchange(&worker->hangs, true)) {
+			(void)atomic_fetch_sub(&broker->available, 1);
+			if (atomic_load(&broker->available) < 1)
+				(void)worker_start(broker, true);
+		}
+		if (now - began > (uint64_t)call->table->header->timeout_ms * 1000000u)
+			give_up(worker, call);
+		(void)pthread_kill(worker->thread, SIGRTMAX - 1);
+	}
+	(void)pthread_mutex_unlock(&worker->hold);
+	return true;
+}
+
+static uint64_t oldest_epoch(struct broker *broker)
+{
+	uint64_t oldest = UINT64_MAX;
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
+		struct worker *worker = atomic_load(&broker->workers[i]);
+		uint64_t epoch = worker ? atomic_load(&worker->epoch) : 0;
+		if (epoch && epoch < oldest)
+			oldest = epoch;
+	}
+	return oldest;
+}
+
+static void free_container(struct container *container)
+{
+	(void)close(container->listener);
+	if (container->root >= 0)
+		(void)close(container->root);
+	free(atomic_load(&container->loaded));
+	free(container);
+}
+
+void reclaim(struct broker *broker)
+{
+	(void)pthread_mutex_lock(&broker->lock);
+	uint64_t oldest = oldest_epoch(broker);
+	for (struct loaded **place = &broker->retired; *place;) {
+		struct loaded *loaded = *place;
+		if (loaded->epoch > oldest) {
+			place = &loaded->next;
+			continue;
+		}
+		*place = loaded->next;
+		free(loaded);
+	}
+	for (struct container **place = &broker->retired_containers; *place;) {
+		struct container *container = *place;
+		if (container->epoch > oldest || atomic_load(&container->inflight)) {
+			place = &container->next;
+			continue;
+		}
+		*place = container->next;
+		free_container(container);
+	}
+	(void)pthread_mutex_unlock(&broker->lock);
+}
+
+void *clock_main(void *argument)
+{
+	struct broker *broker = argument;
+	sigset_t all;
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
+	(void)prctl(PR_SET_NAME, "broker-clock");
+	while (!atomic_load(&broker->stopping)) {
+		bool busy = broker->parked != NULL;
+		uint64_t now = now_ns();
+		for (unsigned i = 0; i < WORKERS_MAX; i++) {
+			struct worker *worker = atomic_load(&broker->workers[i]);
+			if (worker && watch(broker, worker, now))
+				busy = true;
+		}
+		if (broker->parked)
+			expire(broker, now);
+		if (broker->retired || broker->retired_containers)
+			reclaim(broker);
+		(void)usleep((busy ? BUSY_MS : IDLE_MS) * 1000);
+	}
+	return NULL;
+}

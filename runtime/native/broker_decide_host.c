@@ -1,0 +1,128 @@
+/* From a received call to its verdict: whose table, which handler, which mode. */
+#define _GNU_SOURCE
+#include "broker_int.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#if defined(__x86_64__)
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#else
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#endif
+
+/* Init before its program: still our executor, which is trusted, has one thread and cannot execute anything while it waits for us. */
+bool is_exempt(struct container *container, pid_t pid)
+{
+	char path[48];
+	struct stat status;
+	if (!atomic_load(&container->exempt))
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	bool same = pid == container->init && stat(path, &status) == 0 && status.st_dev == container->exe_dev &&
+		    status.st_ino == container->exe_ino;
+	if (!same)
+		atomic_store(&container->exempt, false); /* for good */
+	return same;
+}
+
+static struct verdict handle(struct call *call)
+{
+	switch (call->entry.handler) {
+	case HANDLER_OPEN:
+		return handle_open(call);
+	case HANDLER_CONNECT:
+		return handle_connect(call);
+	case HANDLER_BIND:
+		return handle_bind(call);
+	case HANDLER_SEND:
+		return handle_send(call);
+	case HANDLER_EXEC:
+		return handle_exec(call);
+	case HANDLER_MKNOD:
+		return handle_mknod(call);
+	case HANDLER_MOUNT:
+		return handle_mount(call);
+	case HANDLER_RECORD:
+		return handle_record(call);
+	case HANDLER_CONTINUE:
+		return CONTINUED;
+	default:
+		return DENIED(call);
+	}
+}
+
+static struct verdict decide_call(struct call *call)
+{
+	const struct seccomp_data *data = &call->slot->notif.data;
+	uint32_t mode = call->table->header->mode;
+	if (is_exempt(call->container, (pid_t)call->slot->notif.pid))
+		return CONTINUED;
+	call->entry = table_call(call->table, data->nr);
+	call->rule = call->entry.rule;
+	/* numbers mean something else on another architecture; x32's carry bit 30 and are in no table */
+	if (data->arch != NATIVE_ARCH || call->entry.handler == HANDLER_NONE) {
+		call->entry.error = EPERM;
+		return DENIED(call);
+	}
+#ifdef __NR_setgroups
+	if (data->nr == __NR_setgroups)
+		atomic_fetch_add(&call->container->groups_seen, 1);
+#endif
+	if (mode == MODE_AUDIT || mode == MODE_RECORD) /* nothing is enforced, so nothing can be lost by a race */
+		return handle_record(call);
+	struct verdict verdict = handle(call);
+	if (verdict.denied && mode == MODE_ASK && !call->granted && call->entry.handler != HANDLER_MOUNT)
+		return (struct verdict){.outcome = OUTCOME_ASK};
+	return verdict;
+}
+
+/* From here on the clock leaves the call alone. */
+static void leave(struct worker *worker)
+{
+	(void)pthread_mutex_lock(&worker->hold);
+	atomic_store(&worker->call, NULL);
+	if (atomic_exchange(&worker->hangs, false))
+		(void)atomic_fetch_add(&worker->broker->available, 1);
+	atomic_store(&worker->overdue, false);
+	(void)pthread_mutex_unlock(&worker->hold);
+}
+
+void decide(struct worker *worker, struct container *container, struct slot *slot, struct parked *parked)
+{
+	struct loaded *loaded = atomic_load(&container->loaded);
+	struct call call = {.broker = worker->broker,
+		.worker = worker,
+		.container = container,
+		.table = &loaded->table,
+		.slot = slot,
+		.rule = BROKER_NO_RULE,
+		.began_ns = parked ? parked->began_ns : now_ns(),
+		.ticket = parked ? parked->ticket : 0,
+		.granted = parked && parked->verdict == 0 && parked->ticket,
+		.asked = parked ? parked->text : ""};
+	struct verdict verdict;
+	atomic_store(&worker->began_ns, parked ? now_ns() : call.began_ns);
+	atomic_store(&worker->call, &call);
+	if (parked && parked->ticket && parked->verdict) {
+		call.entry = table_call(call.table, slot->notif.data.nr);
+		call.rule = call.entry.rule;
+		memcpy(call.text, parked->text, sizeof(call.text));
+		verdict = (struct verdict){
+			.outcome = OUTCOME_ERROR, .value = parked->verdict > 0 ? parked->verdict : call.entry.error, .denied = true};
+		if (parked->verdict < 0 && call.table->header->flags & TABLE_KILL)
+			kill_target(&call);
+	} else {
+		verdict = decide_call(&call);
+	}
+	leave(worker);
+	if (verdict.outcome == OUTCOME_ASK && park(&call))
+		return;
+	if (verdict.outcome == OUTCOME_ASK)
+		verdict = DENIED(&call);
+	finish(&call, verdict);
+}

@@ -1,0 +1,108 @@
+/* The ring of events: many workers write, one reader drains, nobody waits. A full ring loses events and counts them. */
+#define _GNU_SOURCE
+#include "broker_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+int ring_open(struct broker *broker)
+{
+	/* pages that no event reached cost nothing */
+	void *memory = mmap(NULL, RING * sizeof(struct ring_cell), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	broker->ring = memory;
+	return 0;
+}
+
+/* A cell's sequence: twice the lap in which it is to be filled, plus one while it holds that lap's event. */
+void emit(struct broker *broker, const struct broker_event *event)
+{
+	uint64_t head = atomic_load_explicit(&broker->ring_head, memory_order_relaxed);
+	struct ring_cell *cell;
+	for (;;) {
+		cell = &broker->ring[head % RING];
+		uint64_t lap = head / RING * 2, sequence = atomic_load_explicit(&cell->sequence, memory_order_acquire);
+		if (sequence < lap) { /* still the event of the lap before */
+			atomic_fetch_add(&broker->lost_events, 1);
+			return;
+		}
+		if (sequence > lap)
+			head = atomic_load_explicit(&broker->ring_head, memory_order_relaxed);
+		else if (atomic_compare_exchange_weak(&broker->ring_head, &head, head + 1))
+			break;
+	}
+	cell->event = *event;
+	atomic_store_explicit(&cell->sequence, head / RING * 2 + 1, memory_order_release);
+	if (!atomic_exchange(&broker->signalled, true)) {
+		uint64_t one = 1;
+		(void)!write(broker->wake, &one, sizeof(one)); /* fails only where the reader has been woken often enough */
+	}
+}
+
+size_t broker_events(struct broker *broker, struct broker_event *out, size_t max)
+{
+	size_t count = 0;
+	uint64_t value;
+	(void)pthread_mutex_lock(&broker->drain);
+	(void)!read(broker->wake, &value, sizeof(value)); /* EAGAIN: nobody has woken us, which is as well */
+	atomic_store(&broker->signalled, false);
+	while (count < max) {
+		struct ring_cell *cell = &broker->ring[broker->ring_tail % RING];
+		uint64_t round = broker->ring_tail / RING * 2;
+		if (atomic_load_explicit(&cell->sequence, memory_order_acquire) != round + 1)
+			break;
+		out[count++] = cell->event;
+		atomic_store_explicit(&cell->sequence, round + 2, memory_order_release);
+		broker->ring_tail++;
+	}
+	if (count == max && !atomic_exchange(&broker->signalled, true)) {
+		value = 1;
+		(void)!write(broker->wake, &value, sizeof(value)); /* there may be more */
+	}
+	(void)pthread_mutex_unlock(&broker->drain);
+	return count;
+}
+
+int broker_wake_fd(const struct broker *broker)
+{
+	return broker->wake;
+}
+
+void emit_decision(struct call *call, enum broker_event_kind kind, int32_t verdict, uint32_t micros)
+{
+	const struct seccomp_notif *notif = &call->slot->notif;
+	struct broker_event event = {.ticket = call->ticket,
+		.key = call->container->key,
+		.kind = kind,
+		.pid = (int32_t)notif->pid,
+		.nr = notif->data.nr,
+		.arch = notif->data.arch,
+		.verdict = verdict,
+		.rule = call->rule,
+		.handler = call->entry.handler,
+		.micros = micros};
+	struct timespec time;
+	(void)clock_gettime(CLOCK_REALTIME, &time);
+	event.time_ns = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+	for (int i = 0; i < 6; i++)
+		event.args[i] = notif->data.args[i];
+	memcpy(event.text, call->text, sizeof(event.text));
+	char path[32];
+	int at = 0;
+	for (uint32_t pid = notif->pid, unit = 1000000000; unit; unit /= 10)
+		if (pid / unit || unit == 1)
+			path[at++] = (char)('0' + pid / unit % 10);
+	memcpy(path + at, "/comm", 6);
+	int fd = openat(call->broker->proc_dir, path, O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? -1 : read(fd, event.comm, sizeof(event.comm) - 1);
+	if (size > 0 && event.comm[size - 1] == '\n')
+		event.comm[size - 1] = '\0';
+	if (fd >= 0)
+		(void)close(fd);
+	emit(call->broker, &event);
+}

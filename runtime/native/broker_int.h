@@ -1,0 +1,241 @@
+/* What the files of the broker's core share. */
+#ifndef POSTERN_BROKER_INT_H
+#define POSTERN_BROKER_INT_H
+
+#include "broker.h"
+#include "broker_table.h"
+
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#define CONTAINERS_MAX 4096u
+#define WORKERS_MAX 256u /* with those that replace workers which wait */
+#define SLOTS 2048u      /* of the journal: calls that are received and not answered */
+#define TARGETS 32u      /* threads of containers that a worker remembers descriptors of */
+#define GROUPS_MAX 1024u
+#define RING 2048u /* events, a power of two */
+#define PATH_SIZE 4096u
+#define RETRIES 8 /* of a resolution that somebody's rename disturbed */
+
+enum slot_state { SLOT_FREE, SLOT_RECEIVING, SLOT_ACTING };
+struct slot {
+	_Atomic uint32_t state; /* enum slot_state; RECEIVING with an id: received. ACTING: an effect may have happened */
+	uint32_t zero;
+	uint64_t key;
+	struct seccomp_notif notif;
+	uint64_t spare[3];
+};
+_Static_assert(sizeof(struct slot) == 120 || sizeof(struct slot) == 128, "slots are small");
+
+/* What a container's own root directory is, kept in the journal: after a restart init may have changed its own. */
+struct root_record {
+	uint64_t key, mount, inode;
+};
+struct journal {
+	uint64_t magic;
+	struct root_record roots[CONTAINERS_MAX];
+	struct slot slots[SLOTS];
+};
+
+struct loaded { /* a table in memory of its own */
+	struct table table;
+	struct loaded *next; /* among the retired ones */
+	uint64_t epoch;
+	size_t mapped;
+};
+
+struct container {
+	struct container *next; /* among the retired ones */
+	uint64_t epoch, key;
+	int listener, index, root; /* root: O_PATH, -1: unknown, nothing is opened on behalf */
+	uint32_t generation;
+	pid_t init;
+	uint64_t exe_dev, exe_ino, root_mount, root_inode, user_ns;
+	_Atomic(struct loaded *) loaded;
+	_Atomic uint32_t inflight;
+	_Atomic bool paused, exempt, gone, removed;
+	_Atomic uint64_t groups_seen; /* calls of setgroups: what was remembered before the last one may be wrong */
+	_Atomic uint64_t received, allowed, denied, continued, asked, timed_out, lost, replayed, micros[20];
+};
+
+struct ids {
+	uid_t fsuid, euid;
+	gid_t fsgid, egid;
+	int group_count; /* -1: unknown */
+	gid_t groups[GROUPS_MAX];
+};
+
+/* What a worker keeps open of one thread of a container. The descriptors name the thread itself, never a later one of its number. */
+struct target {
+	pid_t tid;
+	int proc, status, pidfd; /* pidfd: -1 until it is needed */
+	uint64_t used, groups_seen, key;
+	struct ids ids;
+	/* read from status by target_read_status */
+	pid_t tgid;
+	mode_t umask;
+	uint64_t effective, pending; /* capabilities; signals that would interrupt a call */
+	uid_t real_uid;
+	gid_t real_gid;
+	pid_t inner_tgid[8], inner_tid[8]; /* from the broker's pid namespace inwards */
+	int levels;
+};
+
+struct call;
+struct worker {
+	struct broker *broker;
+	pthread_t thread;
+	unsigned number;
+	bool surplus;           /* replaces one that waits: ends when there is nothing to do */
+	_Atomic uint64_t epoch; /* when it began with what it does now, 0: nothing */
+	_Atomic uint64_t began_ns;
+	_Atomic(struct call *) call;
+	_Atomic bool waiting, interrupt, overdue, hangs, alive;
+	pthread_mutex_t hold; /* the clock holds it while it looks at `call` */
+	struct slot *slot;
+	struct ids ids; /* its own at the moment */
+	mode_t umask;
+	uint64_t clock;
+	struct target targets[TARGETS];
+	char path[PATH_SIZE], canonical[PATH_SIZE], scratch[2 * PATH_SIZE];
+};
+
+/* One call on its way to an answer. */
+struct call {
+	struct broker *broker;
+	struct worker *worker;
+	struct container *container;
+	const struct table *table;
+	struct slot *slot;
+	struct table_call entry;
+	uint64_t began_ns, ticket;
+	struct target *target; /* NULL until something of the thread is needed */
+	bool granted;          /* ask mode: the handler said yes to `asked` */
+	const char *asked;
+	uint32_t rule;
+	char text[768];
+};
+
+/* What a handler decided. ANSWERED: the answer was sent already (an injected descriptor). */
+enum outcome { OUTCOME_VALUE, OUTCOME_ERROR, OUTCOME_CONTINUE, OUTCOME_ANSWERED, OUTCOME_ASK, OUTCOME_GONE };
+struct verdict {
+	enum outcome outcome;
+	int64_t value; /* or the errno */
+	bool denied;   /* the error is the policy's, not the call's own */
+};
+
+struct parked { /* a call that waits for broker_answer; its slot stays taken */
+	struct parked *next;
+	uint64_t ticket, deadline_ns, began_ns, generation;
+	struct slot *slot;
+	struct container *container;
+	int verdict; /* -1: none yet, -2: the time is over */
+	char text[768];
+};
+
+struct ring_cell {
+	_Atomic uint64_t sequence;
+	struct broker_event event;
+};
+
+struct broker {
+	int epoll, wake, resume, proc_fd_dir, proc_dir, stop_fd;
+	unsigned wanted;
+	struct journal *journal;
+	pthread_mutex_t lock; /* containers, slots, parked calls, workers */
+	pthread_t clock;
+	bool clock_runs;
+	_Atomic bool stopping, signalled;
+	_Atomic(struct container *) containers[CONTAINERS_MAX];
+	uint32_t generation;
+	struct slot *free_slots[SLOTS];
+	unsigned free_count;
+	struct parked *parked, *answered;
+	struct loaded *retired;
+	struct container *retired_containers;
+	_Atomic uint64_t epoch, ticket;
+	_Atomic unsigned available; /* workers that do not wait for somebody else */
+	_Atomic(struct worker *) workers[WORKERS_MAX];
+	struct ring_cell *ring;
+	_Atomic uint64_t ring_head, lost_events;
+	uint64_t ring_tail;
+	pthread_mutex_t drain;
+};
+
+/* broker_loop_host.c */
+void *worker_main(void *worker);
+int worker_start(struct broker *broker, bool surplus);
+/* Around a wait for somebody else (a peer, a slow file system): another worker takes over meanwhile. False: too many wait, give up. */
+bool wait_begin(struct call *call);
+void wait_end(struct call *call);
+uint64_t now_ns(void);
+/* broker_decide_host.c */
+void decide(struct worker *worker, struct container *container, struct slot *slot, struct parked *parked);
+/* broker_answer_host.c */
+bool still_valid(const struct call *call);
+void finish(struct call *call, struct verdict verdict);
+int inject(struct call *call, int fd, bool cloexec); /* ADDFD and answer in one; 0 or -errno, -ENOENT: the caller is gone */
+void kill_target(struct call *call);
+/* broker_container_host.c */
+void container_done(struct broker *broker, struct container *container); /* one call less in flight */
+int container_arm(struct broker *broker, struct container *container, int operation);
+void container_gone(struct broker *broker, struct container *container);
+void reclaim(struct broker *broker); /* frees what no worker can see any more */
+bool is_exempt(struct container *container, pid_t pid);
+/* broker_journal_host.c */
+int journal_open(struct broker *broker, int fd);
+struct slot *slot_take(struct broker *broker);
+void slot_give(struct broker *broker, struct slot *slot);
+void slot_clear(struct slot *slot);
+struct root_record *journal_root(struct broker *broker, uint64_t key, bool create);
+void journal_forget(struct broker *broker, uint64_t key);
+/* broker_ask_host.c */
+bool park(struct call *call);
+void resume_answered(struct worker *worker);
+void expire(struct broker *broker, uint64_t now);
+/* broker_clock_host.c */
+void *clock_main(void *broker);
+/* broker_event_host.c */
+int ring_open(struct broker *broker);
+void emit(struct broker *broker, const struct broker_event *event);
+void emit_decision(struct call *call, enum broker_event_kind kind, int32_t verdict, uint32_t micros);
+
+/* broker_target_host.c: what is read of the caller */
+struct target *target_of(struct call *call); /* NULL: it is gone */
+void targets_forget(struct worker *worker);
+bool target_is_new(struct call *call, bool *again); /* after -ESRCH: forget and try once more */
+int target_read_status(struct target *target);
+int target_pidfd(struct target *target);
+int target_fd(struct call *call, int fd);                                          /* a duplicate, or -errno */
+int copy_in(const struct call *call, uint64_t address, void *to, size_t size);     /* all of it, or -EFAULT */
+int copy_string(const struct call *call, uint64_t address, char *to, size_t size); /* its length; -EFAULT, -ENAMETOOLONG */
+/* broker_identity_host.c: acting as the caller */
+int worker_prepare(struct worker *worker);
+int assume(struct call *call, bool create);       /* ids; with create the umask too */
+int assume_effective(struct call *call, bool on); /* the euid and egid as well, for what peers are told */
+int enter_root(struct call *call);                /* 1: the container's own; 0: another one */
+int enter_cwd(struct call *call);
+int enter_container_root(struct call *call);
+int with_capability(uint64_t capabilities, bool on); /* for one step; only those that a worker keeps in reserve */
+
+#define DENIED(call) ((struct verdict){.outcome = OUTCOME_ERROR, .value = (call)->entry.error, .denied = true})
+#define FAILED(number) ((struct verdict){.outcome = OUTCOME_ERROR, .value = (number) < 0 ? -(number) : (number)})
+#define CONTINUED ((struct verdict){.outcome = OUTCOME_CONTINUE})
+
+/* broker_describe_host.c */
+void describe(struct call *call); /* fills call->text as far as registers and one copy of memory tell */
+void describe_address(struct call *call, const void *address, size_t size);
+
+/* the handlers */
+struct verdict handle_open(struct call *call);
+struct verdict handle_connect(struct call *call);
+struct verdict handle_bind(struct call *call);
+struct verdict handle_send(struct call *call);
+struct verdict handle_exec(struct call *call);
+struct verdict handle_mknod(struct call *call);
+struct verdict handle_mount(struct call *call);
+struct verdict handle_record(struct call *call);
+
+#endif

@@ -1,0 +1,183 @@
+/* The workers: each waits on one epoll for any listener, receives one call, decides and answers it. Nothing is handed over, so a
+ * decision costs one wake-up; a listener is armed for one event at a time, so two workers never wait for the same notification. */
+#define _GNU_SOURCE
+#include "broker_int.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RESUME UINT64_MAX
+#define STOP (UINT64_MAX - 1)
+#define STACK_SIZE (256u << 10)
+#define SURPLUS_MS 1000 /* how long one that replaced another stays when there is nothing to do */
+
+uint64_t now_ns(void)
+{
+	struct timespec time;
+	(void)clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* One notification, straight into the journal. False: there was none. */
+static bool receive(struct container *container, struct slot *slot)
+{
+	slot->key = container->key;
+	atomic_store(&slot->state, SLOT_RECEIVING);
+	while (ioctl(container->listener, SECCOMP_IOCTL_NOTIF_RECV, &slot->notif) < 0) {
+		if (errno == EINTR && !container->removed)
+			continue;
+		slot_clear(slot);
+		return false;
+	}
+	return true;
+}
+
+static void serve(struct worker *worker, struct container *container, uint32_t events)
+{
+	struct broker *broker = worker->broker;
+	if (!(events & EPOLLIN)) {
+		if (events & (EPOLLHUP | EPOLLERR))
+			container_gone(broker, container);
+		return;
+	}
+	if (!worker->slot && !(worker->slot = slot_take(broker))) {
+		(void)container_arm(broker, container, EPOLL_CTL_MOD);
+		(void)usleep(1000); /* every slot of the journal belongs to a call that waits */
+		return;
+	}
+	if (!receive(container, worker->slot)) {
+		(void)container_arm(broker, container, EPOLL_CTL_MOD);
+		return;
+	}
+	atomic_fetch_add(&container->received, 1);
+	const struct loaded *loaded = atomic_load(&container->loaded);
+	uint32_t limit = loaded->table.header->max_inflight;
+	if (atomic_fetch_add(&container->inflight, 1) + 1 < limit) {
+		(void)container_arm(broker, container, EPOLL_CTL_MOD);
+	} else {
+		atomic_store(&container->paused, true);
+		if (atomic_load(&container->inflight) < limit && atomic_exchange(&container->paused, false))
+			(void)container_arm(broker, container, EPOLL_CTL_MOD);
+	}
+	decide(worker, container, worker->slot, NULL);
+}
+
+/* Before anything of a container is looked at, so that what is replaced meanwhile stays until the worker is done. */
+static void begin(struct worker *worker)
+{
+	atomic_store(&worker->epoch, atomic_load(&worker->broker->epoch));
+}
+
+static bool is_too_many(const struct worker *worker)
+{
+	return worker->surplus || atomic_load(&worker->broker->stopping);
+}
+
+void *worker_main(void *argument)
+{
+	struct worker *worker = argument;
+	struct broker *broker = worker->broker;
+	sigset_t all;
+	(void)sigfillset(&all);
+	(void)sigdelset(&all, SIGRTMAX - 1); /* interrupts a wait: broker_clock_host.c */
+	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
+	(void)prctl(PR_SET_NAME, "broker");
+	int prepared = worker_prepare(worker);
+	while (!atomic_load(&broker->stopping) && prepared == 0) {
+		struct epoll_event event;
+		int count = epoll_wait(broker->epoll, &event, 1, worker->surplus ? SURPLUS_MS : -1);
+		if (count == 0 && is_too_many(worker))
+			break;
+		if (count <= 0 || event.data.u64 == STOP)
+			continue;
+		begin(worker);
+		if (event.data.u64 == RESUME) {
+			resume_answered(worker);
+		} else {
+			struct container *container = atomic_load(&broker->containers[(uint32_t)event.data.u64 % CONTAINERS_MAX]);
+			if (container && container->generation == event.data.u64 >> 32 && !container->removed)
+				serve(worker, container, event.events);
+		}
+		atomic_store(&worker->epoch, 0);
+	}
+	targets_forget(worker);
+	if (worker->slot)
+		slot_give(broker, worker->slot);
+	worker->slot = NULL;
+	(void)atomic_fetch_sub(&broker->available, 1);
+	atomic_store(&worker->alive, false);
+	return NULL;
+}
+
+static int start_in(struct broker *broker, unsigned number, bool surplus)
+{
+	struct worker *worker = atomic_load(&broker->workers[number]);
+	if (worker) {
+		(void)pthread_join(worker->thread, NULL);
+	} else {
+		worker = calloc(1, sizeof(*worker));
+		if (!worker)
+			return -ENOMEM;
+	}
+	worker->broker = broker;
+	worker->number = number;
+	worker->surplus = surplus;
+	(void)pthread_mutex_init(&worker->hold, NULL);
+	for (unsigned i = 0; i < TARGETS; i++)
+		worker->targets[i].tid = 0;
+	atomic_store(&worker->alive, true);
+	atomic_fetch_add(&broker->available, 1);
+	pthread_attr_t attributes;
+	(void)pthread_attr_init(&attributes);
+	(void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	int error = pthread_create(&worker->thread, &attributes, worker_main, worker);
+	(void)pthread_attr_destroy(&attributes);
+	if (error) {
+		atomic_fetch_sub(&broker->available, 1);
+		atomic_store(&broker->workers[number], NULL);
+		free(worker);
+		return -error;
+	}
+	atomic_store(&broker->workers[number], worker);
+	return 0;
+}
+
+/* In the first place that is free; -EAGAIN: there is none. */
+int worker_start(struct broker *broker, bool surplus)
+{
+	int error = -EAGAIN;
+	(void)pthread_mutex_lock(&broker->lock);
+	for (unsigned i = 0; i < WORKERS_MAX && error == -EAGAIN; i++) {
+		struct worker *worker = atomic_load(&broker->workers[i]);
+		if (!worker || !atomic_load(&worker->alive)) {
+			error = start_in(broker, i, surplus);
+			break;
+		}
+	}
+	(void)pthread_mutex_unlock(&broker->lock);
+	return error;
+}
+
+bool wait_begin(struct call *call)
+{
+	struct worker *worker = call->worker;
+	if (atomic_fetch_sub(&call->broker->available, 1) <= 1 && worker_start(call->broker, true) < 0) {
+		atomic_fetch_add(&call->broker->available, 1);
+		return false;
+	}
+	atomic_store(&worker->interrupt, false);
+	atomic_store(&worker->waiting, true);
+	return true;
+}
+
+void wait_end(struct call *call)
+{
+	atomic_store(&call->worker->waiting, false);
+	atomic_fetch_add(&call->broker->available, 1);
+}
