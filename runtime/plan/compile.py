@@ -15,6 +15,7 @@ from runtime.plan import (
     labels,
     mounts,
     namespaces,
+    network_policy,
     policy,
     process,
     rootfs,
@@ -103,6 +104,8 @@ def _host(
     if later is not None:
         draft.host.append(later)
     cgroup.plan_cgroup(draft, options)
+    if options.gate is not None:
+        network_policy.plan_network(draft, options.gate.network)
     if options.mode == "CREATE":
         uid = namespaces.host_id(draft, "uidMappings", 0) or 0
         gid = namespaces.host_id(draft, "gidMappings", 0) or 0

@@ -4,6 +4,7 @@
 `check` refuses the policy if anything cannot be enforced: a container never starts with less than was asked.
 """
 
+from runtime.abi.capabilities import CAP_SYS_ADMIN, CAPABILITY_BITS
 from runtime.errors import PolicyError
 
 TYPE_CHECKING = False
@@ -24,7 +25,7 @@ SECCOMP, MOUNTS, LANDLOCK, BPF, CGROUP, CONFIG, BROKER = (
     "config",
     "broker",
 )
-NOTIFY_SINCE = (5, 5)  # SECCOMP_USER_NOTIF_FLAG_CONTINUE
+_BPF = CAPABILITY_BITS["CAP_BPF"] | CAPABILITY_BITS["CAP_NET_ADMIN"]
 ADDFD_SEND_SINCE = (5, 14)  # a descriptor is put in and the call answered in one step
 
 
@@ -98,8 +99,8 @@ def needs_bpf(findings: Findings) -> str | None:
     facts = findings.facts
     if facts.cgroup_mount is None:
         return "cgroup v2 is not mounted on this host"
-    if facts.euid != 0 or not facts.initial_userns:
-        return "only the host's root may attach programs to cgroups"
+    if not facts.initial_userns or not (facts.capabilities & CAP_SYS_ADMIN or facts.capabilities & _BPF == _BPF):
+        return "attaching programs to cgroups takes CAP_BPF and CAP_NET_ADMIN in the initial user namespace"
     return None
 
 
