@@ -112,17 +112,21 @@ def _simulate(request: Request) -> int:
     call = Call(_number(name, arch), arch.audit, tuple([_value(text) for text in rest] + [0] * (6 - len(rest))))
     outcome = interpret(loaded.program, call, big_endian=request.native.big_endian)
     cause = blame(loaded.profile, call) if loaded.profile is not None else None
+    rule, text = (cause.rule, cause.text) if cause is not None else (None, None)
+    if rule is not None and loaded.places is not None:
+        rule = loaded.places[rule]
+        text = f"rule {rule}"
     lines = [f"verdict       {verdict_text(outcome.verdict)}"]
-    if cause is not None:
-        lines.append(f"given by      {cause.text}")
+    if text is not None:
+        lines.append(f"given by      {text}")
     lines.append(f"instructions  {len(outcome.path)}")
     value = {
         "arch": arch.token,
         "nr": call.nr,
         "verdict": verdict_text(outcome.verdict),
         "value": outcome.verdict,
-        "rule": cause.rule if cause is not None else None,
-        "cause": cause.text if cause is not None else None,
+        "rule": rule,
+        "cause": text,
         "instructions": len(outcome.path),
     }
     _say(request, lines, value)

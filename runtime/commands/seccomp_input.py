@@ -3,12 +3,19 @@
 import posix
 
 from oci_schemas.json_text import loads
+from runtime.commands.seccomp_shape import misshapen
 from runtime.errors import FilterError, UsageError
 from runtime.launch.report import reason
 from runtime.record import record
 from runtime.seccomp.arches import Arch, find_arch
 from runtime.seccomp.compile import compile_profile
-from runtime.seccomp.engine_profile import Circumstances, is_engine_profile, parse_kernel, resolve_profile
+from runtime.seccomp.engine_profile import (
+    Circumstances,
+    is_engine_profile,
+    parse_kernel,
+    resolve_profile,
+    rules_that_apply,
+)
 from runtime.seccomp.filter import Profile
 from runtime.seccomp.interpret import Instruction, ProgramError, decode
 from runtime.seccomp.profile import parse_profile
@@ -25,11 +32,15 @@ FLAGS = {"--arch": "arch", "--cap": "cap", "--kernel": "kernel", "-o": "output",
 
 @record
 class Loaded:
-    """A file: its program; profile and compiled form are None if it was a program."""
+    """A file: its program; profile and compiled form are None if it was a program.
+
+    `places` has where the profile's rules stand in the file, None if they are all there.
+    """
 
     program: tuple[Instruction, ...]
     profile: Profile | None
     compiled: Filter | None
+    places: list[int] | None
 
 
 class Request:
@@ -71,28 +82,54 @@ class Request:
         data = _read(path)
         if data.lstrip()[:1] != b"{":
             try:
-                return Loaded(decode(data, big_endian=self.native.big_endian), None, None)
+                return Loaded(decode(data, big_endian=self.native.big_endian), None, None, None)
             except ProgramError as error:
                 raise UsageError(f"{path}: {error}") from None
         document = _parse(path, data)
+        facts = Circumstances(self.native, self.capabilities, self.kernel)
         if call_arch:
             machine = find_arch(posix.uname().machine)
-            if (
-                machine is not None
-                and self.call_arch in parse_profile(self._section(document, machine), machine).arches
-            ):
+            if machine is not None and self._decides(document, machine):
                 self.native = machine
-        section = self._section(document, self.native)
+                facts = Circumstances(machine, self.capabilities, self.kernel)
+        engines = is_engine_profile(document)
+        section = resolve_profile(document, facts) if engines else document
+        places = rules_that_apply(document, facts) if engines else None
         if self.arches and not call_arch:
             section = {**section, "architectures": [arch.token for arch in self.arches]}
-        compiled = compile_profile(section, self.native.token)
+        try:
+            compiled = compile_profile(section, self.native.token)
+        except FilterError as error:
+            raise renumbered(error, places) from None
         program = decode(compiled.program, big_endian=self.native.big_endian)
-        return Loaded(program, parse_profile(section, self.native), compiled)
+        return Loaded(program, parse_profile(section, self.native), compiled, places)
 
-    def _section(self, document: "dict[str, Any]", native: Arch) -> "dict[str, Any]":
-        if is_engine_profile(document):
-            return resolve_profile(document, Circumstances(native, self.capabilities, self.kernel))
-        return document
+    def _decides(self, document: "dict[str, Any]", machine: Arch) -> bool:
+        """Whether the program for a machine decides on calls of `call_arch`."""
+        facts = Circumstances(machine, self.capabilities, self.kernel)
+        section = resolve_profile(document, facts) if is_engine_profile(document) else document
+        try:
+            return self.call_arch in parse_profile(section, machine).arches
+        except FilterError:
+            return False  # it will be said of the program that is compiled
+
+
+def renumbered(error: FilterError, places: list[int] | None) -> FilterError:
+    """What is wrong with a resolved section, by the rules' places in the file."""
+    if places is None:
+        return error
+    return FilterError(
+        [(_in_file(pointer, "/", places), _in_file(text, " ", places)) for pointer, text in error.violations]
+    )
+
+
+def _in_file(text: str, separator: str, places: list[int]) -> str:
+    words = text.split(separator)
+    for at, word in enumerate(words[1:], start=1):
+        digits = word.rstrip(":")
+        if words[at - 1] in ("syscalls", "rule", "(rule") and digits.isdigit():
+            words[at] = f"{places[int(digits)]}{word[len(digits) :]}"
+    return separator.join(words)
 
 
 def _read(path: str) -> bytes:
@@ -127,23 +164,7 @@ def _parse(path: str, data: bytes) -> "dict[str, Any]":
 
 def _typed(section: "dict[str, Any]") -> "dict[str, Any]":
     """The section, if it is of the shape that the compiler relies on.  Raises: FilterError."""
-    lists = ("architectures", "flags", "syscalls", "archMap")
-    wrong = [(f"/{key}", "must be a list") for key in lists if not isinstance(section.get(key), (list, type(None)))]
-    rules = section.get("syscalls")
-    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
-        if not isinstance(rule, dict):
-            wrong.append((f"/syscalls/{index}", "must be an object"))
-            continue
-        wrong += [
-            (f"/syscalls/{index}/{key}", "must be a list")
-            for key in ("names", "args")
-            if not isinstance(rule.get(key), (list, type(None)))
-        ]
-        names, args = rule.get("names"), rule.get("args")
-        if isinstance(names, list) and not all(isinstance(name, str) for name in names):
-            wrong.append((f"/syscalls/{index}/names", "must be a list of names"))
-        if isinstance(args, list) and not all(isinstance(argument, dict) for argument in args):
-            wrong.append((f"/syscalls/{index}/args", "must be a list of objects"))
+    wrong = misshapen(section)
     if wrong:
         raise FilterError(wrong)
     return {key: value for key, value in section.items() if key not in POLICY_KEYS}

@@ -51,21 +51,35 @@ def is_engine_profile(document: "dict[str, Any]") -> bool:
     return "archMap" in document or any(key in rule for rule in rules for key in ENGINE_KEYS)
 
 
+def rules_that_apply(document: "dict[str, Any]", facts: Circumstances) -> list[int]:
+    """Which of the document's rules a resolved section has, in order."""
+    return [index for index, rule in enumerate(document.get("syscalls") or ()) if applies(rule, facts)]
+
+
 def resolve_profile(document: "dict[str, Any]", facts: Circumstances) -> "dict[str, Any]":
-    """The OCI section that an engine would write.  Raises: FilterError where the document contradicts itself."""
+    """The OCI section that an engine would write.  Raises: FilterError with every contradiction in the document."""
+    wrong: list[tuple[str, str]] = []
     section: dict[str, Any] = {
         key: document[key] for key in ("defaultAction", "defaultErrnoRet", "flags") if key in document
     }
     if document.get("defaultErrnoRet") is None and document.get("defaultErrno"):
-        section["defaultErrnoRet"] = _errno(document["defaultErrno"], "/defaultErrno")
+        section["defaultErrnoRet"] = _errno(document["defaultErrno"], "/defaultErrno", wrong)
     if document.get("architectures") and document.get("archMap"):
-        raise FilterError([("/archMap", "cannot stand beside architectures")])
+        wrong.append(("/archMap", "cannot stand beside architectures"))
     section["architectures"] = list(document.get("architectures") or ())
     for entry in document.get("archMap") or ():
         if entry.get("architecture") == facts.native.token:
             section["architectures"] = [facts.native.token, *(entry.get("subArchitectures") or ())]
-    rules = list(enumerate(document.get("syscalls") or ()))
-    section["syscalls"] = [_rule(index, rule) for index, rule in rules if applies(rule, facts)]
+    section["syscalls"] = []
+    for index, rule in enumerate(document.get("syscalls") or ()):
+        found = _rule(index, rule, wrong)
+        try:
+            if applies(rule, facts):
+                section["syscalls"].append(found)
+        except FilterError as error:
+            wrong += [(f"/syscalls/{index}{pointer}", text) for pointer, text in error.violations]
+    if wrong:
+        raise FilterError(wrong)
     return section
 
 
@@ -97,19 +111,20 @@ def parse_kernel(text: str) -> tuple[int, int]:
     return int(parts[0]), int(minor)
 
 
-def _rule(index: int, rule: "dict[str, Any]") -> "dict[str, Any]":
+def _rule(index: int, rule: "dict[str, Any]", wrong: list[tuple[str, str]]) -> "dict[str, Any]":
     found = {key: rule[key] for key in ("names", "action", "errnoRet", "args") if rule.get(key) is not None}
     if rule.get("name"):
         if found.get("names"):
-            raise FilterError([(f"/syscalls/{index}/name", "cannot stand beside names")])
+            wrong.append((f"/syscalls/{index}/name", "cannot stand beside names"))
         found["names"] = [rule["name"]]
     if "errnoRet" not in found and rule.get("errno"):
-        found["errnoRet"] = _errno(rule["errno"], f"/syscalls/{index}/errno")
+        found["errnoRet"] = _errno(rule["errno"], f"/syscalls/{index}/errno", wrong)
     return found
 
 
-def _errno(name: str, at: str) -> int:
+def _errno(name: str, at: str, wrong: list[tuple[str, str]]) -> int:
     number = getattr(errno, name, None)
     if not isinstance(number, int):
-        raise FilterError([(at, f"unknown errno {name!r}")])
+        wrong.append((at, f"unknown errno {name!r}"))
+        return 0
     return number

@@ -1,11 +1,14 @@
 """Whatever reaches the compiler or the decoder: an answer or its own error, never another exception."""
 
+import json
 from typing import Any, Literal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.errors import FilterError
+from runtime.commands.seccomp import run
+from runtime.errors import FilterError, OciError
 from runtime.seccomp.compile import compile_profile
 from runtime.seccomp.disassemble import disassemble
 from runtime.seccomp.interpret import Call, Instruction, ProgramError, decode, interpret
@@ -65,6 +68,55 @@ def test_any_section_is_compiled_or_refused(section: dict[str, Any], machine: st
     else:
         assert violations
         assert all(pointer.startswith("/") and text and "\n" not in text for pointer, text in violations)
+
+
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 70_000)
+    | st.sampled_from(("", "SCMP_ACT_ALLOW", "SCMP_ARCH_X86", "amd64", "4.8", "x", "EPERM", "CAP_X")),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(("names", "caps", "op")), inner),
+    max_leaves=3,
+)
+
+
+def loosely(**properties: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """An object with any of the properties, each of which may be anything else instead; or anything else."""
+    return st.fixed_dictionaries({}, optional={name: one | JUNK for name, one in properties.items()}) | JUNK
+
+
+CONDITIONS = loosely(caps=st.just(["CAP_X"]), arches=st.just(["amd64"]), minKernel=st.just("4.8"))
+ENGINE_RULES = loosely(
+    names=st.just(["read"]),
+    name=st.just("write"),
+    action=st.just("SCMP_ACT_ALLOW"),
+    errno=st.just("EPERM"),
+    errnoRet=st.just(1),
+    args=st.lists(loosely(index=st.just(0), value=st.just(1), op=st.just("SCMP_CMP_EQ")), max_size=2),
+    includes=CONDITIONS,
+    excludes=CONDITIONS,
+)
+ENGINE_MAP = loosely(architecture=st.just("SCMP_ARCH_X86_64"), subArchitectures=st.just(["SCMP_ARCH_X86"]))
+DOCUMENTS = loosely(
+    defaultAction=st.just("SCMP_ACT_ERRNO"),
+    defaultErrno=st.just("EPERM"),
+    archMap=st.lists(ENGINE_MAP, max_size=2),
+    architectures=st.just(["SCMP_ARCH_X86"]),
+    flags=st.just([]),
+    syscalls=st.lists(ENGINE_RULES, max_size=3),
+    linux=JUNK,
+)
+
+
+@given(document=DOCUMENTS)
+def test_any_document_is_answered_or_refused(document: object, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What a person gives the tool as a profile, in whatever form, is compiled or refused in one line."""
+    path = tmp_path_factory.getbasetemp() / "profile.json"
+    path.write_text(json.dumps(document))
+    try:
+        assert run(["stat", str(path), "--arch", "x86_64", "--json"]) == 0
+    except OciError as error:
+        assert "\n" not in str(error)
 
 
 INSTRUCTIONS = st.builds(

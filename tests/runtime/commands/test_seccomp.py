@@ -234,8 +234,70 @@ def test_files_of_the_wrong_shape(tmp_path: Path) -> None:
         "/syscalls/0",
         "/syscalls/1/names",
         "/syscalls/1/args",
-        "/syscalls/2/names",
-        "/syscalls/2/args",
+        "/syscalls/2/names/0",
+        "/syscalls/2/args/0",
+    ]
+
+
+def test_rules_are_called_by_their_place_in_the_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Also where an engine's profile has rules before them that do not apply."""
+    engine: dict[str, Any] = {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": []}],
+        "syscalls": [
+            {"names": ["ptrace"], "action": "SCMP_ACT_ALLOW", "includes": {"minKernel": "99.0"}},
+            {"names": ["reboot"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_BOOT"]}},
+            {"names": ["read"], "action": "SCMP_ACT_ALLOW"},
+        ],
+    }
+    path = write(tmp_path / "docker.json", engine)
+    assert "given by      rule 2\n" in output(capfd, "simulate", path, "--arch", "x86_64", "read")[1]
+    found = json.loads(output(capfd, "simulate", path, "--arch", "x86_64", "--json", "read")[1])
+    assert (found["rule"], found["cause"]) == (2, "rule 2")
+    asked = [{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}]
+    engine["syscalls"] += [
+        {"names": ["write", "close"], "action": "NO", "args": [{"index": 9, "value": 1, "op": "SCMP_CMP_EQ"}]},
+        {"names": ["dup"], "action": "SCMP_ACT_ALLOW", "args": asked},
+        {"names": ["dup"], "action": "SCMP_ACT_LOG", "args": asked},
+    ]
+    for form in ("stat", "simulate"):
+        with pytest.raises(FilterError) as caught:
+            run(
+                [
+                    form,
+                    write(tmp_path / "wrong.json", engine),
+                    "--arch",
+                    "x86_64",
+                    *(["read"] if form == "simulate" else []),
+                ]
+            )
+        assert caught.value.violations == [
+            ("/syscalls/3/action", "unknown action 'NO' (rule 3: write and 1 more)"),
+            ("/syscalls/3/args/0/index", "9 is not an argument's index, 0 to 5 (rule 3: write and 1 more)"),
+            ("/syscalls/5/args", "rule 5 gives dup another action than rule 4 under the same condition"),
+        ]
+
+
+def test_every_contradiction_of_an_engines_profile(tmp_path: Path) -> None:
+    """At once, as everywhere."""
+    engine = {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrno": "ENOTHING",
+        "architectures": ["SCMP_ARCH_X86"],
+        "archMap": [{"architecture": "SCMP_ARCH_X86_64"}],
+        "syscalls": [
+            {"name": "read", "names": ["write"], "action": "SCMP_ACT_ALLOW"},
+            {"names": ["write"], "action": "SCMP_ACT_ERRNO", "errno": "ENONE", "excludes": {"minKernel": "new"}},
+        ],
+    }
+    with pytest.raises(FilterError) as caught:
+        run(["stat", write(tmp_path / "wrong.json", engine), "--arch", "x86_64"])
+    assert [pointer for pointer, _ in caught.value.violations] == [
+        "/defaultErrno",
+        "/archMap",
+        "/syscalls/0/name",
+        "/syscalls/1/errno",
+        "/syscalls/1/minKernel",
     ]
 
 

@@ -76,8 +76,8 @@ def test_which_form_a_document_has() -> None:
         ({"architectures": ["SCMP_ARCH_X86"]}, "/archMap"),
         ({"defaultErrno": "ENOTHING"}, "/defaultErrno"),
         ({"syscalls": [{"name": "read", "names": ["write"]}]}, "/syscalls/0/name"),
-        ({"syscalls": [{"names": ["write"], "includes": {"minKernel": "new"}}]}, "/minKernel"),
-        ({"syscalls": [{"names": ["write"], "includes": {"minKernel": "5.x"}}]}, "/minKernel"),
+        ({"syscalls": [{"names": ["write"], "includes": {"minKernel": "new"}}]}, "/syscalls/0/minKernel"),
+        ({"syscalls": [{"names": ["write"], "includes": {"minKernel": "5.x"}}]}, "/syscalls/0/minKernel"),
         ({"syscalls": [{"names": ["write"], "includes": {"minKernel": "5.1rc"}}]}, ""),
     ],
 )
