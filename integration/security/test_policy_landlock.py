@@ -1,0 +1,142 @@
+"""Policies whose file rules Landlock or mounts enforce: the same containers, with and without Landlock in the kernel."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration.framework.container import Container
+from integration.framework.flavours import only
+
+pytestmark = only("postern", reason="policies are postern's")
+
+
+def policy(container: Container, text: str) -> tuple[str, str]:
+    """The flag for a policy of this text."""
+    path = container.bundle.path / "policy.yaml"
+    path.write_text(f"name: files\nversion: 1\nnetwork: unrestricted\n{text}")
+    return ("--policy", str(path))
+
+
+def tried(container: Container, text: str, *words: str) -> Any:
+    """What `probe paths` answers in a container under that policy."""
+    container.bundle.probe("paths", *words)
+    return container.run(*policy(container, text)).json()
+
+
+def fill(container: Container) -> None:
+    """Two directories with a file and a program each."""
+    for name in ("data", "other"):
+        container.bundle.file(f"/{name}/deep/file")
+        program = container.bundle.file(f"/{name}/true", mode=0o755)
+        program.write_bytes(Path(container.bundle.rootfs / "bin/busybox").read_bytes())
+
+
+@pytest.mark.landlock
+def test_only_what_may_be_read_can_be_opened(container: Container) -> None:
+    """filesystem.read, by Landlock; the root user and its capabilities change nothing."""
+    fill(container)
+    container.bundle.caps("CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH")
+    found = tried(
+        container,
+        "filesystem: {read: [/probe, /data]}\n",
+        "r:/data/deep/file",
+        "r:/data/deep",
+        "r:/other/deep/file",
+        "r:/other",
+        "r:/",
+        "r:/proc/self/status",
+    )
+    assert {word for word, code in found.items() if code == 0} == {"r:/data/deep/file", "r:/data/deep"}
+    assert set(found.values()) == {0, errno.EACCES}
+
+
+@pytest.mark.landlock
+def test_what_is_readable_does_not_reach_further_by_a_link(container: Container) -> None:
+    """A symlink inside leads nowhere else, and one that a rule names opens nothing."""
+    fill(container)
+    (container.bundle.rootfs / "data/out").symlink_to("/other/deep/file")
+    (container.bundle.rootfs / "link").symlink_to("/other")
+    found = tried(container, "filesystem: {read: [/probe, /data, /link]}\n", "r:/data/out", "r:/link/deep/file")
+    assert set(found.values()) == {errno.EACCES}
+
+
+@pytest.mark.landlock
+def test_only_named_programs_start(container: Container) -> None:
+    """exec; a script's interpreter and a copy of a program are programs like any other."""
+    fill(container)
+    container.bundle.file("/data/script", "#!/other/true\n", mode=0o755)
+    found = tried(
+        container, "exec: [/probe, /data]\n", "x:/data/true", "x:/other/true", "x:/data/script", "x:/bin/true"
+    )
+    assert found == {
+        "x:/data/true": 0,
+        "x:/other/true": errno.EACCES,
+        "x:/data/script": errno.EACCES,
+        "x:/bin/true": errno.EACCES,
+    }
+
+
+@pytest.mark.landlock
+def test_exec_into_the_container_is_restricted_too(container: Container) -> None:
+    """The same rules for a process that joins later."""
+    fill(container)
+    container.bundle.probe("wait")
+    container.create(*policy(container, "filesystem: {read: [/probe, /data]}\n"))
+    container.start()
+    container.wait_for_output("ready")
+    found = container.exec("/probe", "paths", "r:/data/deep/file", "r:/other/deep/file").json()
+    assert found == {"r:/data/deep/file": 0, "r:/other/deep/file": errno.EACCES}
+
+
+def test_writing_outside_is_denied_whatever_the_kernel_has(container: Container) -> None:
+    """filesystem.write, by mounts: for opening, making, removing, and what lies deeper."""
+    fill(container)
+    found = tried(
+        container,
+        "filesystem: {write: [/data]}\n",
+        "w:/data/deep/file",
+        "c:/data/deep/new",
+        "d:/data/dir",
+        "w:/other/deep/file",
+        "c:/other/new",
+        "d:/dir",
+        "u:/other/deep/file",
+        "w:/etc/passwd",
+    )
+    assert {word for word, code in found.items() if code == 0} == {
+        "w:/data/deep/file",
+        "c:/data/deep/new",
+        "d:/data/dir",
+    }
+    assert set(found.values()) == {0, errno.EROFS}
+
+
+def test_execution_outside_is_denied_whatever_the_kernel_has(container: Container) -> None:
+    """filesystem.execute, by mounts."""
+    fill(container)
+    found = tried(container, "filesystem: {execute: [/probe, /data]}\n", "x:/data/true", "x:/other/true", "x:/bin/true")
+    assert found == {"x:/data/true": 0, "x:/other/true": errno.EACCES, "x:/bin/true": errno.EACCES}
+
+
+def test_a_volume_of_the_host_inside_a_closed_place_is_closed(container: Container) -> None:
+    """A bind mount is no way round, and stays writable where the policy opens it."""
+    fill(container)
+    volume = container.bundle.directory("volume")
+    (volume / "file").write_text("content\n")
+    container.bundle.bind(volume, "/other/volume").bind(volume, "/data/volume")
+    found = tried(container, "filesystem: {write: [/data]}\n", "w:/other/volume/file", "w:/data/volume/file")
+    assert found == {"w:/other/volume/file": errno.EROFS, "w:/data/volume/file": 0}
+
+
+def test_a_read_only_mount_of_the_config_is_not_opened(container: Container) -> None:
+    """A policy only ever takes away."""
+    fill(container)
+    volume = container.bundle.directory("volume")
+    (volume / "file").write_text("content\n")
+    container.bundle.bind(volume, "/data/volume", "rbind", "ro")
+    found = tried(container, "filesystem: {write: [/data, /data/volume]}\n", "w:/data/volume/file", "c:/data/new")
+    assert found == {"w:/data/volume/file": errno.EROFS, "c:/data/new": 0}
