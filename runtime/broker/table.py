@@ -4,6 +4,7 @@ Pure and on the hot path: create saves the bytes, the broker maps them.  Numbers
 """
 
 import posix
+from _struct import error as StructError  # noqa: N812 - a class, whatever its name
 from _struct import pack, unpack_from
 
 from runtime.seccomp.arches import ARCHES, MACHINES, Arch, syscall_numbers
@@ -20,6 +21,7 @@ HANDLERS = ("", "open", "connect", "bind", "send", "exec", "mknod", "mount", "de
 SECTIONS = ("read", "write", "hide", "unix_connect", "unix_bind", "egress", "bind")
 ADDRESSES = ("egress", "bind")
 FLAG_KILL, FLAG_ABSTRACT, FLAG_GROUPS_SEEN = 1, 2, 4
+FLAG_HANDLER = 8  # the last text names who is asked: Python's business alone
 PROTOCOLS = {"tcp": 1, "udp": 2}
 EPERM, EACCES = 1, 13
 HEADER = 4 * (12 + len(SECTIONS) + 2)
@@ -67,11 +69,14 @@ def encode_table(broker: "Mapping[str, Any]", machine: str | None = None) -> byt
         offsets = None if layers is None else [add_layer(image, layer) for layer in layers]
         sections.append(NONE if offsets is None else image.add(pack(f"<{1 + len(offsets)}I", len(offsets), *offsets)))
     texts = [text.encode("utf-8", "surrogateescape") for text in (broker.get("name") or "", *broker.get("rules", ()))]
+    handler = broker.get("handler")
+    texts += [handler.encode("utf-8", "surrogateescape")] if handler else []
     pairs = [number for text in texts for number in (image.text(text), len(text))]
     text_offset = image.add(pack(f"<{len(pairs)}I", *pairs))
     flags = FLAG_KILL if broker.get("on_failure") == "kill" else 0
     unix_is_free = broker.get("unix_connect") is None and broker.get("unix_bind") is None
     flags |= FLAG_ABSTRACT if broker.get("unix_abstract", unix_is_free) else 0
+    flags |= FLAG_HANDLER if handler else 0
     flags |= FLAG_GROUPS_SEEN if "setgroups" in broker["calls"] else 0
     head = (
         *(MAGIC, VERSION, len(image.data), arch.audit),
@@ -191,3 +196,29 @@ def table_wall_time_ms(table: bytes) -> int:
     """How long the container may run, 0: for ever."""
     value: int = unpack_from("<I", table, 36)[0]
     return value
+
+
+def decode_head(table: bytes) -> "dict[str, Any]":
+    """What the broker's worker needs of an encoded table: how it decides, the policy's name, the texts of its rules.
+
+    Raises: ValueError when it is no table.
+    """
+    try:
+        magic, version, size, _arch, mode, audit, flags, timeout_ms, max_inflight, wall_time_ms = unpack_from("<10I", table)
+        name, rules = table_texts(table)
+        if (magic, version, size) != (MAGIC, VERSION, len(table)):
+            raise ValueError("it is not a table of this version")
+        handler = rules.pop() if flags & FLAG_HANDLER else None
+        return {
+            "mode": MODES[mode],
+            "audit": AUDITS[audit],
+            "timeout_ms": timeout_ms,
+            "max_inflight": max_inflight,
+            "on_failure": "kill" if flags & FLAG_KILL else "deny",
+            "wall_time_ms": wall_time_ms,
+            "name": name,
+            "handler": handler,
+            "rules": rules,
+        }
+    except (IndexError, StructError):
+        raise ValueError("it is no table") from None

@@ -5,31 +5,52 @@ ready, and waits: it serves when the keeper says so, perhaps never.
 """
 
 import posix
-import select
 import socket
+import sys
 
 from runtime.broker.keeper_wire import HELLO, READY, SERVE, Message, receive, send
+from runtime.broker.native import Core
+from runtime.broker.service import Service
+from runtime.broker.settings import Settings, load_settings
+from runtime.broker.takeover import hand_on
+from runtime.errors import BrokerError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
+THREADS = 4
 
 
-def run_worker(channel_fd: int, root: str, exe_fd: int, start_keeper: "Callable[[], None]") -> int:
+def complain(line: str) -> None:
+    """A line for whoever operates the broker: standard error is its log."""
+    sys.stderr.write(f"broker: {line}\n")
+    sys.stderr.flush()
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except BrokerError as error:
+        complain(f"{error}; going on without it")
+        return Settings()
+
+
+def run_worker(channel_fd: int, root: str, exe_fd: int) -> int:
     """Serve the keeper at the other end of `channel_fd` until it has nothing more to say; an exit code."""
     channel = socket.socket(fileno=channel_fd)
     posix.set_inheritable(channel_fd, False)
     hello = receive(channel)
     if hello is None or hello.kind != HELLO or len(hello.fds) != 3:
         return 1
+    journal, control, metrics = hello.fds
     send(channel, Message(READY))
     message = receive(channel)
     if message is None:
         return 0
     if message.kind != SERVE:
         return 1
-    poll = select.poll()
-    poll.register(channel)
-    while receive(channel) is not None:
-        continue
-    return 0
+    core = Core(journal, THREADS)
+    service = Service(core, channel, root, exe_fd, _settings())
+    service.listen(socket.socket(fileno=control), socket.socket(fileno=metrics))
+    service.run()
+    if len(service.registry) == 0:
+        return 0
+    complain("the keeper has ended; a new one is started")
+    return hand_on(service, journal)

@@ -138,6 +138,8 @@ _BROKER = """
 --python=PATH  
 --entry=PATH  
 --worker=N  
+--adopt  
+--table=POLICY  
 """
 
 _SPEC = """
@@ -197,6 +199,7 @@ VERBS: dict[str, tuple[str, str, int, int | None, str, bool]] = {
     "ps": ("list the processes of a container", "ID [PS-ARGUMENT...]", 1, None, _LISTING, True),
     "resume": ("resume all processes of a container", "ID", 1, 1, "", False),
     "run": ("create and start a container", "ID", 1, 1, _RUN, False),
+    "policy": ("check, show, compile, import, explain and learn policies", "ACTION [ARGUMENT...]", 0, None, "", True),
     "seccomp": ("compile, show and try seccomp filters", "ACTION [ARGUMENT...]", 0, None, "", True),
     "spec": (
         "write a new config.json",

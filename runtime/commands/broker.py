@@ -11,10 +11,8 @@ def execute(invocation: Invocation) -> int:
     """Become the keeper, or with --worker serve one.  Raises: OciError."""
     if "worker" in invocation.flags:
         from runtime.broker.worker import run_worker
-        from runtime.launch.broker import start_keeper
 
-        root, exe_fd = invocation.root, invocation.exe_fd
-        return run_worker(invocation.number("worker", -1), root, exe_fd, lambda: start_keeper(root, exe_fd))
+        return run_worker(invocation.number("worker", -1), invocation.root, invocation.exe_fd)
     idle = invocation.text("idle")
     if idle is not None and not (idle.isascii() and idle.isdigit() and int(idle) <= _LONGEST_IDLE):
         raise UsageError(f'invalid value "{idle}" for flag -idle: seconds, at most {_LONGEST_IDLE}')

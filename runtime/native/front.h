@@ -20,7 +20,7 @@ struct front {
 	const char *id;     /* start, state, kill, delete */
 	const char *signal; /* kill; NULL when not given */
 	bool all, force;    /* kill --all, delete --force */
-	bool foreground;    /* broker */
+	bool foreground, adopt; /* broker */
 	const char *idle, *python, *entry;
 	bool planned;       /* hidden --planned: Python has done its part and calls back for ours */
 };

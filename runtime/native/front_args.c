@@ -200,6 +200,7 @@ static bool parse_verb(struct front *front, int at)
 	const struct flag delete_flags[] = {{"force", "f", NULL, &front->force}, start_flags[0], {0}};
 	const struct flag broker_flags[] = {
 		{"foreground", NULL, NULL, &front->foreground},
+		{"adopt", NULL, NULL, &front->adopt},
 		{"idle", NULL, &front->idle, NULL},
 		{"python", NULL, &front->python, NULL},
 		{"entry", NULL, &front->entry, NULL},

@@ -141,15 +141,21 @@ static void prepare(void)
 	}
 }
 
-static int serve(void)
+/* Room for all registrations, of which only what is used is ever there. 0 or -errno. */
+static int make_room(void)
 {
 	long memory = SYS(mmap, NULL, sizeof(struct registration) * REGISTRATIONS_MAX, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct __kernel_timespec now;
 	if (memory < 0 && memory > -4096)
-		return fail_errno("the broker has no memory", (int)memory);
-	prepare();
+		return (int)memory;
 	keeper.registrations = (struct registration *)memory;
+	return 0;
+}
+
+static int serve(void)
+{
+	struct __kernel_timespec now;
+	prepare();
 	(void)SYS(clock_gettime, 0, &now); /* a new keeper's keys are none of an old one's */
 	keeper.last_key = (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
 	keeper.active_ns = keeper_now();
@@ -179,6 +185,7 @@ static bool take_options(struct front *front)
 		return false;
 	keeper.front = front;
 	keeper.foreground = front->foreground;
+	keeper.adopts = front->adopt;
 	keeper.python = front->entry ? front->python : NULL;
 	keeper.entry = front->entry;
 	keeper.idle_ns = (int64_t)seconds * SECOND_NS;
@@ -194,8 +201,13 @@ int keeper_main(struct front *front)
 {
 	if (!take_options(front))
 		return HAND_OVER;
-	long error = SYS(close_range, FIRST_INHERITED, ~0u, 0); /* nothing of the caller's is kept open by us */
+	/* nothing of the caller's is kept open by us */
+	long error = SYS(close_range, keeper.adopts ? LOCK_FD + 1 : FIRST_INHERITED, ~0u, 0);
 	(void)SYS(umask, 077);
+	if (!error && keeper.adopts)
+		error = SYS(fcntl, LOCK_FD, F_SETFD, FD_CLOEXEC);
+	if (!error)
+		error = make_room();
 	if (!error)
 		error = keeper_open(&keeper);
 	if (error)

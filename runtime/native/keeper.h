@@ -12,6 +12,8 @@
 #define PEERS_MAX 16
 #define WORKERS 2 /* one serves, one waits with everything loaded */
 #define PEER_TIMEOUT_MS 5000
+#define ADOPT_FD 3 /* with --adopt: where a dead keeper's worker hands everything over */
+#define LOCK_FD 4  /* and the lock, held */
 #define MESSAGE_MAX (sizeof(struct keeper_message) + ID_MAX + METADATA_MAX)
 
 /* Keeper and worker talk in these, one a packet, over a socket pair; runtime/broker/keeper_wire.py packs the same. */
@@ -67,7 +69,7 @@ struct worker {
 struct keeper {
 	struct front *front;
 	const char *python, *entry; /* how the worker is started; NULL: as the launch file says */
-	bool foreground;
+	bool foreground, adopts;
 	int64_t idle_ns; /* end when nothing was to be done for so long; 0: never */
 	int directory, lock, listen, control, metrics, signals, journal;
 	struct worker workers[WORKERS];
@@ -88,6 +90,9 @@ int keeper_open(struct keeper *keeper);
 int keeper_close(struct keeper *keeper); /* unlink the socket; 1 when somebody came meanwhile and the keeper must go on */
 void keeper_detach(struct keeper *keeper); /* session, cgroup, descriptors, signals */
 int keeper_is_used(struct keeper *keeper); /* the lock file was touched since active_ns: a container is about to come */
+
+/* keeper_adopt.c: take over what a dead keeper's worker has. 0 or -errno */
+int keeper_adopt(struct keeper *keeper);
 
 /* keeper_peer.c: those who bring a listener */
 void peer_accept(struct keeper *keeper);

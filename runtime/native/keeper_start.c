@@ -9,7 +9,6 @@
 #include <linux/limits.h>
 #include <linux/magic.h>
 #include <linux/memfd.h>
-#include <linux/resource.h>
 #include <linux/stat.h>
 #include <linux/time_types.h>
 #include <linux/un.h>
@@ -84,6 +83,10 @@ static bool somebody_listens(int directory)
 /* One keeper a root. Whoever holds the lock listens, is about to, or is about to end. */
 static int take_lock(struct keeper *keeper)
 {
+	if (keeper->adopts) {
+		keeper->lock = LOCK_FD;
+		return (int)SYS(flock, LOCK_FD, LOCK_EX | LOCK_NB); /* held already, through the same open file */
+	}
 	keeper->lock = (int)SYS(openat, keeper->directory, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (keeper->lock < 0)
 		return keeper->lock;
@@ -112,6 +115,8 @@ int keeper_open(struct keeper *keeper)
 		if (*sockets[i] < 0)
 			return *sockets[i];
 	}
+	if (keeper->adopts)
+		return keeper_adopt(keeper);
 	keeper->journal = (int)SYS(memfd_create, "postern-journal", MFD_CLOEXEC);
 	return keeper->journal < 0 ? keeper->journal : 0;
 }

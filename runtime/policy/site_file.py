@@ -31,7 +31,7 @@ def parse_site(data: bytes, path: str) -> dict[str, Any]:
     def complain(key: str, message: str) -> None:
         found.append(f"{path}:{_line_of(text, key)}: {printable(key)}: {message}")
 
-    for key in document.keys() - {"policy"}:
+    for key in document.keys() - {"policy", "broker"}:
         complain(key, f"unknown table{nearest(key, ['policy'])}")
     section = document.get("policy", {})
     if not isinstance(section, dict):

@@ -1,0 +1,247 @@
+"""What a serving worker does: registrations in, events out to the log, to handlers and to the counters."""
+
+import posix
+import select
+import socket
+from time import monotonic_ns, time_ns
+
+from runtime.broker import operations
+from runtime.broker.agent import Compilation
+from runtime.broker.ask import FunctionHandlers, Question, Questions
+from runtime.broker.audit import CallNames, describe, is_wanted, limit_record
+from runtime.broker.control import Client, accept
+from runtime.broker.keeper_wire import ADD, GONE, LIMIT, OVER, TABLE, Message, receive, send
+from runtime.broker.logs import FileLog, JournalLog
+from runtime.broker.native import ASK
+from runtime.broker.native import GONE as LISTENER_GONE
+from runtime.broker.recording import Recordings
+from runtime.broker.registry import Registration, Registry
+from runtime.broker.scrape import Scrapes
+from runtime.broker.table import HANDLERS, decode_head
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from runtime.broker.native import Core, Event
+    from runtime.broker.settings import Settings
+
+_TICK_MS = 1000
+_MOST_EVENTS = 1024
+
+
+class Service:
+    """The worker's state and its loop; ends when the keeper has."""
+
+    def __init__(self, core: "Core", channel: socket.socket, root: str, exe_fd: int, settings: "Settings") -> None:
+        """`channel` leads to the keeper; the log goes below <root>/@broker unless the settings say journald."""
+        self.core = core
+        self.channel = channel
+        self.root = root
+        self.exe_fd = exe_fd
+        self.registry = Registry()
+        self.questions = Questions()
+        self.names = CallNames()
+        self.directory = f"{root}/@broker"
+        self.log: FileLog | JournalLog = JournalLog() if settings.log == "journald" else FileLog(self.directory)
+        self.recordings = Recordings(self.directory, self.names)
+        self.functions = FunctionHandlers(settings.handlers, settings.handler_path, core.answer)
+        self.clients: dict[int, Client] = {}
+        self.compilations: dict[int, Compilation] = {}
+        self.scrapes = Scrapes()
+        self._poll = select.poll()
+        self._readers: dict[int, Callable[[], None]] = {}
+        self._operations = operations.table(self)
+        self.running = True
+        self.watch(channel.fileno(), self._read_keeper)
+        self.watch(core.wake_fd(), self.drain)
+
+    def watch(self, fd: int, reader: "Callable[[], None]", events: int = select.POLLIN) -> None:
+        """Call `reader` when something is to be read."""
+        self._readers[fd] = reader
+        self._poll.register(fd, events)
+
+    def forget(self, fd: int) -> None:
+        """No longer."""
+        if self._readers.pop(fd, None) is not None:
+            self._poll.unregister(fd)
+
+    def listen(self, control: socket.socket, metrics: socket.socket) -> None:
+        """Serve the keeper's two other sockets."""
+        self.watch(control.fileno(), lambda: self._accept_client(control))
+        self.watch(metrics.fileno(), lambda: self.scrapes.accept(self, metrics))
+
+    def run(self) -> None:
+        """Until the keeper has ended."""
+        while self.running:
+            self.turn()
+
+    def turn(self) -> None:
+        """Wait for something, a second at most, and deal with it."""
+        for fd, _events in self._poll.poll(_TICK_MS):
+            reader = self._readers.get(fd)
+            if reader is not None:
+                reader()
+        self.questions.expire(monotonic_ns())
+        self.recordings.flush()
+        for line in self.functions.complaints():
+            operations.complain(line)
+
+    # --- the keeper
+
+    def _read_keeper(self) -> None:
+        try:
+            message = receive(self.channel)
+        except (OSError, ValueError):
+            message = None
+        if message is None:
+            self.running = False
+        elif message.kind == ADD:
+            self._add(Registration(message))
+        elif message.kind == OVER:
+            registration = self.registry.find(message.key)
+            if registration is not None:
+                self.log.write(registration.container_id, [limit_record(registration, time_ns())])
+
+    def tell_keeper(self, message: Message) -> None:
+        """Send; a keeper that has ended is noticed where it is read from."""
+        try:
+            send(self.channel, message)
+        except OSError as error:
+            operations.complain(f"the keeper does not listen: {error.strerror}")
+
+    def _add(self, registration: Registration) -> None:
+        self.registry.add(registration)
+        if registration.table >= 0:
+            self.decide_by(registration, registration.table)
+            return
+        try:
+            compilation = Compilation(self.root, self.exe_fd, registration.metadata)
+        except OSError as error:
+            self.refuse(registration, f"the policy's compiler cannot be started: {error.strerror}")
+            return
+        self.compilations[registration.key] = compilation
+        self.watch(compilation.pidfd, lambda: self._compiled(registration, compilation))
+
+    def _compiled(self, registration: Registration, compilation: Compilation) -> None:
+        self.forget(compilation.pidfd)
+        del self.compilations[registration.key]
+        table, problem = compilation.result()
+        if problem:
+            self.refuse(registration, problem)
+            return
+        registration.table = table
+        self.tell_keeper(Message(TABLE, key=registration.key, fds=(table,)))
+        self.decide_by(registration, table)
+
+    def decide_by(self, registration: Registration, table: int) -> None:
+        """Give a registration's calls to the core; without a table that holds they are refused."""
+        try:
+            registration.head = decode_head(posix.pread(table, posix.fstat(table).st_size, 0))
+            registration.index = self.core.add(
+                registration.key,
+                posix.dup(registration.listener),
+                posix.dup(table),
+                (registration.pid, *registration.exe),
+            )
+        except (OSError, ValueError) as error:
+            self.refuse(registration, f"its table is not usable: {error}")
+            return
+        limit = registration.head.get("wall_time_ms")
+        if limit and not registration.joined and not registration.deadline_ns:
+            registration.deadline_ns = monotonic_ns() + limit * 1_000_000
+            self.tell_keeper(Message(LIMIT, key=registration.key, deadline_ns=registration.deadline_ns))
+
+    def refuse(self, registration: Registration, problem: str) -> None:
+        """Nothing can decide: every duplicate of the listener is closed, so that its calls fail with ENOSYS."""
+        operations.complain(f"container {registration.container_id}: {problem}; its calls are refused")
+        self.tell_keeper(Message(GONE, key=registration.key))
+        self.registry.remove(registration)
+
+    # --- events
+
+    def drain(self) -> None:
+        """Take what the core decided since the last time."""
+        by_container: dict[str, list[dict[str, Any]]] = {}
+        gone: list[Registration] = []
+        for event in self.core.events(_MOST_EVENTS):
+            registration = self.registry.find(event.key)
+            if registration is None:
+                continue
+            if event.kind == LISTENER_GONE:
+                gone.append(registration)
+            elif event.kind == ASK:
+                self._ask(event, registration)
+            else:
+                self._note(event, registration, by_container)
+        for container_id, records in by_container.items():
+            self.log.write(container_id, records)
+        for registration in gone:
+            self._end(registration)
+
+    def _note(
+        self, event: "Event", registration: Registration, by_container: "dict[str, list[dict[str, Any]]]"
+    ) -> None:
+        self.questions.take(event.ticket)
+        head = registration.head
+        if head.get("mode") == "record":
+            self.recordings.add(event, registration)
+            return
+        handler = HANDLERS[event.handler]
+        if is_wanted(str(head.get("audit", "denials")), event.verdict, handler):
+            record = describe(event, registration, self.names, handler)
+            by_container.setdefault(registration.container_id, []).append(record)
+
+    def _ask(self, event: "Event", registration: Registration) -> None:
+        limit = int(registration.head.get("timeout_ms") or 0)
+        record = describe(event, registration, self.names, HANDLERS[event.handler])
+        record["verdict"] = "ask"
+        question = Question(event.ticket, record, monotonic_ns() + limit * 1_000_000)
+        handler = registration.head.get("handler")
+        if isinstance(handler, str) and handler:
+            self.functions.ask(handler, question)
+            return
+        self.questions.add(question)
+        for client in list(self.clients.values()):
+            if client.may_hear(question.container_id, question.policy):
+                self.put_question(client, question)
+
+    def put_question(self, client: Client, question: Question) -> None:
+        """Ask a client; one that does not read is hung up on."""
+        left = max(0, question.deadline_ns - monotonic_ns()) // 1_000_000
+        if not client.say({"ask": question.ticket, "timeout_ms": left, **question.record}):
+            self.hang_up(client)
+
+    def _end(self, registration: Registration) -> None:
+        if registration.index >= 0:
+            self.core.remove(registration.index)
+        self.tell_keeper(Message(GONE, key=registration.key))
+        self.registry.remove(registration)
+        if not self.registry.of_container(registration.container_id):
+            self.log.end(registration.container_id)
+            self.recordings.end(registration.container_id)
+
+    # --- the control socket
+
+    def _accept_client(self, control: socket.socket) -> None:
+        connection = accept(control, len(self.clients))
+        if connection is None:
+            return
+        client = Client(connection)
+        fd = connection.fileno()
+        self.clients[fd] = client
+        self.watch(fd, lambda: self._serve_client(fd, client))
+
+    def _serve_client(self, fd: int, client: Client) -> None:
+        if not (client.flush() and client.serve(self._operations)):
+            self.hang_up(client)
+        elif fd in self._readers:
+            self._poll.modify(fd, select.POLLIN | (select.POLLOUT if client.has_unsent else 0))
+
+    def hang_up(self, client: Client) -> None:
+        """Close a client's connection; what it was asked waits for others."""
+        fd = client.connection.fileno()
+        if self.clients.pop(fd, None) is not None:
+            self.forget(fd)
+            client.close()
