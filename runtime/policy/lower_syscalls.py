@@ -117,7 +117,16 @@ def lower_syscalls(findings: "Findings", files: "Files") -> "list[Section]":
         restricted = restricted or len(sections) > before or layer.get("network") is not None
     sections += _judged_sockets(findings)
     sections += _guards(files, restricted)
+    if any(_is_judged(layer) for layer in findings.layers):
+        # whoever may use it could take the programs away that judge the peers
+        sections.append(passing([rule(("bpf",), ERRNO, EPERM)]))
     return sections or [passing([])]
+
+
+def _is_judged(layer: "Layer") -> bool:
+    """Whether programs of the cgroup judge peers or ports for a layer."""
+    part = layer.get("network") or {}
+    return any(part.get(name) is not None for name in ("egress", "ingress", "bind"))
 
 
 def _listed(findings: "Findings", layer: "Layer") -> "list[Section]":
@@ -127,6 +136,8 @@ def _listed(findings: "Findings", layer: "Layer") -> "list[Section]":
         return []
     default = part["default"]
     errno = default.get("errno") or EPERM
+    if part.get("rule") is not None:
+        findings.enforced(layer, part["rule"], SECCOMP, "every call that no rule names")
     by_action: dict[str, list[dict[str, Any]]] = {}
     for entry in part["rules"]:
         by_action.setdefault(entry["action"], []).append(entry)
