@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 /* Exit codes of a program whose running is what an attack is after. */
-enum { PATIENCE_S = 20, RAN = 77, RAN_WITHOUT_RIGHTS = 78 };
+enum { PATIENCE_S = 20, RAN = 77, RAN_WITHOUT_RIGHTS = 78, LOADER_REFUSED = 127 };
 
 const char *attack_name = "";
 volatile long init_word = 1;
@@ -90,9 +90,10 @@ static int run_one(const struct attack *attack) {
 	close(ends[0]);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
-	if (!told && WIFEXITED(status) && (WEXITSTATUS(status) == RAN || WEXITSTATUS(status) == RAN_WITHOUT_RIGHTS)) {
-		told = true;
-		code = WEXITSTATUS(status) == RAN ? 0 : EPERM;
+	if (!told && WIFEXITED(status)) {
+		int ended = WEXITSTATUS(status);
+		told = ended == RAN || ended == RAN_WITHOUT_RIGHTS || ended == LOADER_REFUSED;
+		code = ended == RAN ? 0 : ended == LOADER_REFUSED ? EACCES : EPERM;
 	}
 	print_verdict(attack->name, told, code, status);
 	return 0;

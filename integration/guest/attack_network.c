@@ -142,13 +142,13 @@ static int sendmsg_udp(void) {
 /* The permitted address first, the other one in the second message. */
 static int sendmmsg_second(void) {
 	struct sockaddr_in address[] = {address4(PERMITTED4, PORT), address4(FORBIDDEN4, PORT)};
-	struct iovec part = {(void *)(unsigned long)attack_name, strlen(attack_name)};
+	struct iovec parts[] = {{(void *)(unsigned long)"permitted", 9}, {(void *)(unsigned long)attack_name, strlen(attack_name)}};
 	struct mmsghdr messages[2];
 	memset(messages, 0, sizeof messages);
 	for (int i = 0; i < 2; i++) {
 		messages[i].msg_hdr.msg_name = &address[i];
 		messages[i].msg_hdr.msg_namelen = sizeof address[i];
-		messages[i].msg_hdr.msg_iov = &part;
+		messages[i].msg_hdr.msg_iov = &parts[i];
 		messages[i].msg_hdr.msg_iovlen = 1;
 	}
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -193,6 +193,7 @@ static int fastopen_connect(void) {
 
 /* An address of nobody means this machine: not one that a policy named. */
 static int connect_any(void) { return talk4(SOCK_STREAM, 0, "0.0.0.0", OTHER_PORT); }
+static int connect_metadata(void) { return talk4(SOCK_STREAM, 0, "169.254.169.254", PORT); }
 static int connect_loopback(void) { return talk4(SOCK_STREAM, 0, "127.0.0.1", OTHER_PORT); }
 
 /* The same connect, asked of the kernel through a ring. */
@@ -250,6 +251,7 @@ const struct attack network_attacks[] = {
     {"fastopen_sendto", fastopen_sendto},
     {"fastopen_connect", fastopen_connect},
     {"fastopen_mptcp", fastopen_mptcp},
+    {"connect_metadata", connect_metadata},
     {"connect_any", connect_any},
     {"connect_loopback", connect_loopback},
     {"connect_io_uring", connect_io_uring},

@@ -15,6 +15,7 @@ import subprocess
 import sys
 
 FORBIDDEN, PERMITTED = ("192.0.2.1", "2001:db8:bad::1"), ("198.51.100.1", "2001:db8:1::1")
+METADATA = "169.254.169.254"
 PORT, OTHER_PORT = 7001, 7002
 MPTCP = 262
 
@@ -22,7 +23,7 @@ MPTCP = 262
 def set_up_loopback() -> None:
     """lo up, with both addresses of both kinds."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    for address in (*FORBIDDEN, *PERMITTED):
+    for address in (*FORBIDDEN, *PERMITTED, METADATA):
         length = "128" if ":" in address else "32"
         words = ["nodad"] if ":" in address else []
         subprocess.run(["ip", "address", "add", f"{address}/{length}", "dev", "lo", *words], check=True)
@@ -33,7 +34,7 @@ def set_up_loopback() -> None:
 def listeners(unix_path: str) -> list[tuple[socket.socket, str]]:
     """Every socket that listens, with the words that name it in the journal."""
     found: list[tuple[socket.socket, str]] = []
-    for address in (*FORBIDDEN, *PERMITTED, "127.0.0.1"):
+    for address in (*FORBIDDEN, *PERMITTED, METADATA, "127.0.0.1"):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         for port in (PORT, OTHER_PORT):
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
