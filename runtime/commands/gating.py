@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Section = dict[str, Any]
     Bound = tuple[tuple[str, ...] | None, int | None]
 
-SITE_NAME = "config.toml"
+SITE, SITE_NAME = "/etc/postern", "config.toml"
 ANNOTATION = "io.postern.policy"
 _NOTIFY = "SCMP_ACT_NOTIFY"
 
@@ -44,7 +44,7 @@ class Gated:
 def find_policy(invocation: Invocation, config: "Mapping[str, Any]") -> "Resolved | None":
     """The policy that holds for a container.  Raises: PolicyError."""
     annotations = config.get("annotations") or {}
-    asked, directory = invocation.policy, invocation.policy_dir
+    asked, directory = invocation.policy, invocation.policy_dir or SITE
     if asked is None and ANNOTATION not in annotations and not posix.access(f"{directory}/{SITE_NAME}", posix.F_OK):
         return None
     from runtime.policy.choose import choose_policy

@@ -55,7 +55,7 @@ class Findings:
             self.offsets[id(layer)] = total
             total += len(layer["rules"])
         self.rows: list[tuple[str, str, str, str]] = []
-        self.violations: list[str] = []  # where: rule: why
+        self.violations: list[tuple[str, str, str]] = []  # (rule, where, why)
 
     def place(self, layer: "Layer", rule: "int | str | None") -> tuple[str, str]:
         """(text, where) of a rule: an index into the layer's rules, or words for what has none."""
@@ -77,14 +77,13 @@ class Findings:
     def impossible(self, layer: "Layer", rule: "int | str | None", why: str) -> None:
         """A rule that nothing here enforces."""
         text, where = self.place(layer, rule)
-        line = f"{where}: {text}: {why}" if text else f"{where}: {why}"
-        if line not in self.violations:
-            self.violations.append(line)
+        if (text, where, why) not in self.violations:
+            self.violations.append((text, where, why))
 
     def check(self) -> None:
         """Raises: PolicyError with every rule that cannot be enforced."""
         if self.violations:
-            raise PolicyError(self.violations)
+            raise PolicyError([": ".join(filter(None, (where, text, why))) for text, where, why in self.violations])
 
 
 def needs_broker(findings: Findings) -> str | None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _READ = ACCESS_FS["READ_FILE"] | ACCESS_FS["READ_DIR"]
 _EXECUTE, _REFER = ACCESS_FS["EXECUTE"], ACCESS_FS["REFER"]
-_CANONICAL = "canonical paths; one that is a symlink or missing at start opens nothing"
 
 
 @record
@@ -198,7 +197,7 @@ def _masks(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]]", t
                 findings.impossible(layer, rule, "the root cannot be hidden")
             else:
                 masks[pattern] = None
-                findings.enforced(layer, rule, MOUNTS, "covered; what is missing at start is not")
+                findings.enforced(layer, rule, MOUNTS, "what is there at start")
         if wild:
             table.setdefault("hide", []).append(_numbered(findings, layer, wild))
     return tuple(masks)
@@ -219,9 +218,9 @@ def _explain_mounts(findings: "Findings", layers: "list[tuple[Layer, dict[str, A
                 )
                 findings.enforced(layer, rule, BROKER, note)
             else:
-                findings.enforced(layer, rule, MOUNTS, _CANONICAL)
+                findings.enforced(layer, rule, MOUNTS)
         for _, rule in section["execute"] or ():
-            findings.enforced(layer, rule, MOUNTS, f"{_CANONICAL}; not anonymous memory")
+            findings.enforced(layer, rule, MOUNTS, "files, not anonymous memory")
 
 
 def _check_namespaces(findings: "Findings") -> None:

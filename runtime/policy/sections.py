@@ -27,6 +27,7 @@ def rule(
         made["errnoRet"] = EPERM if errno is None else errno
     if args:
         made["args"] = list(args)
+        made["joint"] = True
     return made
 
 

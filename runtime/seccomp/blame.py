@@ -50,4 +50,4 @@ def blame(profile: Profile, call: Call) -> Cause:
 def _marked(rule: Rule, default: int) -> Rule:
     """The rule with its mark; one that says what the default says keeps saying so, since it is skipped."""
     mark = DEFAULT_MARK if rule.action == default else RULE_MARK + rule.index
-    return Rule(rule.index, rule.names, mark, rule.conditions)
+    return Rule(rule.index, rule.names, mark, rule.conditions, rule.joint)

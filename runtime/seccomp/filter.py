@@ -40,12 +40,16 @@ class Condition:
 
 @record
 class Rule:
-    """One entry of the section's syscalls: the verdict for some calls if all conditions hold."""
+    """One entry of the section's syscalls: the verdict for some calls if all conditions hold.
+
+    `joint` says that conditions on one argument are a conjunction as well, as only a policy means them.
+    """
 
     index: int
     names: tuple[str, ...]
     action: int
     conditions: tuple[Condition, ...]
+    joint: bool = False
 
 
 @record

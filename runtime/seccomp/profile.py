@@ -3,8 +3,9 @@
 Takes plain data with the spec's types (as `oci_schemas.validate` returns it; None stands for absent) and refuses what has
 no meaning: unknown actions, operators, architectures and flags, a wrong argument index, an errno for an action that returns
 none, notification as the default or for write(2).
-A property that the specification does not have, and that no config.json can bring in because its schema drops it: with `otherwise`,
-an action, the default holds for the calls that some rule names, and that action for all others.
+Two properties that the specification does not have, and that no config.json can bring in because its schema drops them: with
+`otherwise`, an action, the default holds for the calls that some rule names, and that action for all others, and both may be
+notification; in a rule that is `joint`, several conditions on one argument must all hold.
 Source: config-linux.md#seccomp.
 """
 
@@ -78,19 +79,21 @@ def parse_profile(section: "dict[str, Any]", native: Arch) -> Profile:
     """
     wrong: Violations = []
     default = _action(section, "defaultAction", "defaultErrnoRet", "", wrong)
-    if default == RET_USER_NOTIF:
+    if default == RET_USER_NOTIF and section.get("otherwise") is None:
         wrong.append(("/defaultAction", "SCMP_ACT_NOTIFY cannot be used as default action"))
     rest = (
         default if section.get("otherwise") is None else _action(section, "otherwise", "otherwiseErrnoRet", "", wrong)
     )
     arches, listed = _arches(section.get("architectures") or (), native, wrong)
     rules = []
-    notify = False
+    notify = RET_USER_NOTIF in (default, rest)
     for index, entry in enumerate(section.get("syscalls") or ()):
         rule = _rule(index, entry, wrong)
         rules.append(rule)
         notify = notify or rule.action == RET_USER_NOTIF
     flags, warnings = settle_flags(_flags(section.get("flags"), wrong), notify=notify)
+    if rest == RET_USER_NOTIF and not any("write" in rule.names and not rule.conditions for rule in rules):
+        wrong.append(("/otherwise", "SCMP_ACT_NOTIFY cannot be used for the write syscall"))
     wrong.extend(refuse_contradictions(tuple(rules), default))
     if wrong:
         raise FilterError(wrong)
@@ -99,7 +102,7 @@ def parse_profile(section: "dict[str, Any]", native: Arch) -> Profile:
         tuple(rules),
         arches,
         listed,
-        rest & 0xFFFF0000 not in PERMISSIVE,
+        rest & 0xFFFF0000 not in (*PERMISSIVE, RET_USER_NOTIF),
         flags,
         notify,
         warnings,
@@ -165,7 +168,7 @@ def _rule(index: int, entry: "dict[str, Any]", wrong: "Violations") -> Rule:
     if len(wrong) > first and names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         wrong[first:] = [(pointer, f"{text} (rule {index}: {names[0]}{more})") for pointer, text in wrong[first:]]
-    return Rule(index, tuple(names), action, conditions)
+    return Rule(index, tuple(names), action, conditions, entry.get("joint") is True)
 
 
 def _condition(at: str, argument: "dict[str, Any]", wrong: "Violations") -> Condition:

@@ -44,10 +44,10 @@ def alternatives_of(rule: Rule) -> list[Alternative]:
     """What a rule's conditions stand for.
 
     With each argument named at most once all conditions must hold.  As soon as one argument is named twice, runc takes every
-    condition of the rule for a rule of its own.
+    condition of the rule for a rule of its own.  A policy's rules do not have that.
     """
     conditions = rule.conditions
-    if len(conditions) < 2 or len({condition.index for condition in conditions}) == len(conditions):
+    if rule.joint or len(conditions) < 2 or len({condition.index for condition in conditions}) == len(conditions):
         return [(conditions, rule.action)]
     return [((condition,), rule.action) for condition in conditions]
 

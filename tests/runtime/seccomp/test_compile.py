@@ -166,3 +166,33 @@ def test_otherwise_is_checked() -> None:
     """It is an action like the default."""
     with pytest.raises(FilterError, match="/otherwise: unknown action 'no'"):
         compile_profile({"defaultAction": "SCMP_ACT_ALLOW", "otherwise": "no"}, "x86_64")
+
+
+def test_joint_conditions_on_one_argument() -> None:
+    """Where a rule says so they are a conjunction, which for an OCI runtime they never are."""
+    args = [
+        {"index": 0, "op": "SCMP_CMP_MASKED_EQ", "value": 4, "valueTwo": 4},
+        {"index": 0, "op": "SCMP_CMP_NE", "value": 0xFFFFFFFF},
+    ]
+    denied = {"names": ["personality"], "action": "SCMP_ACT_ERRNO", "errnoRet": 22, "args": args}
+    for joint, verdicts in ((True, [ALLOW, DENIED, ALLOW]), (False, [DENIED, DENIED, DENIED])):
+        section = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{**denied, "joint": joint}]}
+        assert [verdict(section, "personality", value) for value in (0, 4, 0xFFFFFFFF)] == verdicts
+
+
+NOTIFY = 0x7FC00000
+
+
+def test_notification_for_whatever_is_not_named() -> None:
+    """With `otherwise` the default may be notification, newer calls included; write(2) must be let through."""
+    section: dict[str, Any] = {
+        "defaultAction": "SCMP_ACT_NOTIFY",
+        "otherwise": "SCMP_ACT_NOTIFY",
+        "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}],
+    }
+    with pytest.raises(FilterError, match="/otherwise: SCMP_ACT_NOTIFY cannot be used for the write syscall"):
+        compile_profile(section, "x86_64")
+    section["syscalls"][0]["names"].append("write")
+    assert compile_profile(section, "x86_64").notify
+    assert verdict(section, "read") == verdict(section, "write") == ALLOW
+    assert verdict(section, "mount") == verdict(section, "landlock_create_ruleset") == NOTIFY
