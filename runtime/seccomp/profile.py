@@ -92,7 +92,8 @@ def parse_profile(section: "dict[str, Any]", native: Arch) -> Profile:
         rules.append(rule)
         notify = notify or rule.action == RET_USER_NOTIF
     flags, warnings = settle_flags(_flags(section.get("flags"), wrong), notify=notify)
-    if rest == RET_USER_NOTIF and not any("write" in rule.names and not rule.conditions for rule in rules):
+    told = section.get("otherwise") is not None and rest == RET_USER_NOTIF
+    if told and not any("write" in rule.names and not rule.conditions for rule in rules):
         wrong.append(("/otherwise", "SCMP_ACT_NOTIFY cannot be used for the write syscall"))
     wrong.extend(refuse_contradictions(tuple(rules), default))
     if wrong:
