@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 FILE_MAX = 16 << 20
-POLICY_KEYS = ("otherwise", "otherwiseErrnoRet")  # not the specification's: create drops it from a config as well
+POLICY_KEYS = ("otherwise", "otherwiseErrnoRet")  # not the specification's: create drops them from a config as well
+POLICY_RULE_KEYS = ("joint",)
 FLAGS = {"--arch": "arch", "--cap": "cap", "--kernel": "kernel", "-o": "output", "--output": "output"}
 
 
@@ -167,7 +168,11 @@ def _typed(section: "dict[str, Any]") -> "dict[str, Any]":
     wrong = misshapen(section)
     if wrong:
         raise FilterError(wrong)
-    return {key: value for key, value in section.items() if key not in POLICY_KEYS}
+    kept = {key: value for key, value in section.items() if key not in POLICY_KEYS}
+    if kept.get("syscalls"):
+        rules = [rule.items() for rule in kept["syscalls"]]
+        kept["syscalls"] = [{key: one for key, one in rule if key not in POLICY_RULE_KEYS} for rule in rules]
+    return kept
 
 
 def parse_request(action: str, argv: list[str]) -> Request:

@@ -60,8 +60,8 @@ class RangeTable:
             self.put(base, default)
         last = targets[-1]
         position = base
-        for number in sorted(verdicts):
-            target = verdicts[number]
+        order = sorted(verdicts)
+        for number, target in zip(order, map(verdicts.__getitem__, order), strict=True):
             if number != position and last != default:
                 starts.append(position)
                 targets.append(default)

@@ -22,7 +22,7 @@ MULTIPLEXED = {name: ("socketcall", call) for name, call in SOCKETCALL.items()} 
 class Resolver:
     """The rules that differ from what unnamed calls get, and the decisions made so far: equal ones are shared between ABIs."""
 
-    __slots__ = ("conditional", "decided", "default", "fixed", "rest")
+    __slots__ = ("asked", "by_name", "conditional", "decided", "default", "fixed", "rest")
 
     def __init__(self, rules: tuple[Rule, ...], default: int, rest: int) -> None:
         """Sort the rules into unconditional ones, last first, and conditional ones in order; `rest` is for calls without any."""
@@ -31,7 +31,12 @@ class Resolver:
         apart = [rule for rule in rules if rule.action != default or rest != default]
         self.fixed = [rule for rule in reversed(apart) if not rule.conditions]
         self.conditional = [rule for rule in apart if rule.conditions]
+        self.asked: dict[str, list[Alternative]] = {}
+        for rule in self.conditional:
+            for name in rule.names:
+                self.asked.setdefault(name, []).extend(alternatives_of(rule))
         self.decided: dict[tuple[Choice, ...], Target] = {}
+        self.by_name: dict[tuple[str, int], Target] = {}
 
     def verdicts(self, arch: Arch) -> "dict[int, Target]":
         """Number -> verdict or decision, for the calls that rules name."""
@@ -41,22 +46,25 @@ class Resolver:
             found.update(dict.fromkeys(map(numbers.get, rule.names), rule.action))  # type: ignore[arg-type]
         found.pop(None, None)  # type: ignore[call-overload]  # all names that the ABI does not have
         waiting: dict[int, list[Alternative]] = {}
-        for rule in self.conditional:
-            for name in rule.names:
-                number = numbers.get(name)
-                if number is not None and number not in found:
-                    waiting.setdefault(number, []).extend(alternatives_of(rule))
-        through = {number: self._decide(alternatives, arch.bits) for number, alternatives in waiting.items()}
+        through: dict[int, Target] = {}
+        for name, alternatives in self.asked.items():
+            number = numbers.get(name)
+            if number is not None and number not in found:
+                waiting[number] = alternatives
+                through[number] = self._decide(name, arch.bits)
         if arch.multiplexed:
             through.update(self._doors(arch, found, waiting))
         found.update(through)
         return found
 
-    def _decide(self, alternatives: "list[Alternative]", bits: int) -> "Target":
-        choices = choices_of(in_libseccomp_order(alternatives), bits)
-        target = self.decided.get(choices)
+    def _decide(self, name: str, bits: int) -> "Target":
+        target = self.by_name.get((name, bits))
         if target is None:
-            self.decided[choices] = target = decide(choices, self.default)
+            choices = choices_of(in_libseccomp_order(self.asked[name]), bits)
+            target = self.decided.get(choices)
+            if target is None:
+                self.decided[choices] = target = decide(choices, self.default)
+            self.by_name[name, bits] = target
         return target
 
     def _doors(
@@ -68,6 +76,8 @@ class Resolver:
         others are compared with what the door's registers hold.  That is what libseccomp does.
         """
         numbers = syscall_numbers(arch)
+        if numbers["socketcall"] in found and numbers["ipc"] in found:
+            return {}  # the engines' profiles let both through
         calls: dict[int, dict[int, list[Alternative]]] = {}
         for rule in (*reversed(self.fixed), *self.conditional):
             for name in sorted(MULTIPLEXED.keys() & rule.names):

@@ -302,9 +302,14 @@ def test_every_contradiction_of_an_engines_profile(tmp_path: Path) -> None:
 
 
 def test_what_no_config_can_say_is_dropped(profile: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A property of policies' sections means nothing in a profile, as in a config."""
-    path = write(tmp_path / "other.json", {**SECTION, "otherwise": "SCMP_ACT_ALLOW"})
-    assert output(capfd, "diff", profile, path, "--arch", "x86_64")[0] == 0
+    """Properties of policies' sections mean nothing in a profile, as in a config."""
+    twice = [{"index": 0, "value": value, "op": "SCMP_CMP_EQ"} for value in (8, 9)]
+    rules = [*SECTION["syscalls"][:1], {**SECTION["syscalls"][1], "args": twice}]
+    joint = [rules[0], {**rules[1], "joint": True}]
+    plain = write(tmp_path / "plain.json", {**SECTION, "syscalls": rules})
+    policy = write(tmp_path / "policy.json", {**SECTION, "syscalls": joint, "otherwise": "SCMP_ACT_ALLOW"})
+    assert output(capfd, "diff", plain, policy, "--arch", "x86_64")[0] == 0
+    assert output(capfd, "diff", profile, policy, "--arch", "x86_64")[0] == 1
 
 
 def test_help(capfd: pytest.CaptureFixture[str]) -> None:
