@@ -89,12 +89,11 @@ $(BUILD)/aarch64/postern $(BUILD)/x86_64/postern: | $(BUILD)/aarch64 $(BUILD)/x8
 $(BUILD)/aarch64 $(BUILD)/x86_64:
 	@mkdir -p $@
 
-PYTHON_SOURCES = $(shell find runtime oci_schemas -name '*.py' -not -name _compiled.py -not -name _builtins.py) $(wildcard runtime/policy/builtin/*.yaml)
+PYTHON_SOURCES = $(shell find runtime oci_schemas -name '*.py' -not -name _compiled.py -not -name '_builtin*.py') $(wildcard runtime/policy/builtin/*.yaml)
 $(BUILD)/lib/postern.pyc: $(PYTHON_SOURCES) $(NATIVE) $(HEADERS) tools/build.py $(wildcard tools/bundle/*.py) tools/freeze.py $(wildcard runtime/native/embed/*.c) pyproject.toml
 	@$(PY) -m oci_schemas.build --out $(BUILD)/generated
 	@cmp -s $(BUILD)/generated/_compiled.py oci_schemas/_compiled.py || mv $(BUILD)/generated/_compiled.py oci_schemas/
-	@$(PY) -m runtime.policy.build --out $(BUILD)/generated
-	@cmp -s $(BUILD)/generated/_builtins.py runtime/policy/_builtins.py || mv $(BUILD)/generated/_builtins.py runtime/policy/
+	@$(PY) -m runtime.policy.build
 	@$(PY) tools/build.py $(BUILD)
 
 # --- tests without root -----------------------------------------------------------------------------------------------
@@ -201,6 +200,6 @@ uninstall: ## remove what install left
 	@rm -rf "$(LIBDIR)" "$(DESTDIR)$(PREFIX)/bin/postern"
 
 clean: ## remove what a build leaves; the virtual environment and the caches stay
-	@rm -rf build oci_schemas/_compiled.py runtime/policy/_builtins.py
+	@rm -rf build oci_schemas/_compiled.py runtime/policy/_builtin*.py
 	@find runtime oci_schemas tests integration tools benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@find runtime oci_schemas -name '*.so' -delete

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # what a failed exec ends with, so that callers can tell it from the process's own code
 _EXEC_FAILED = 255
 # the verbs that have actions, each with flags, and explain them
-_OWN_HELP = ("seccomp",)
+_OWN_HELP = ("policy", "seccomp")
 # the verbs that start a process; what ends one must not fail because a log's directory is gone
 _STARTING = ("create", "run", "exec")
 

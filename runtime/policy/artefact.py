@@ -22,25 +22,30 @@ _MAGIC = b"postern policy 1\n"
 
 
 def load_policy(word: str, root: str, directory: str, beside: str = "") -> Resolved:
-    """The policy that a word names: a file (relative to `beside`, default: the working directory), a built-in, or a name that the
-    site's `policies` directory has a file for.
+    """The policy that a word names: a built-in, or what `find_source` finds.
+
+    Raises: PolicyError.
+    """
+    found = None if is_file(word) else load_builtin(word)
+    return found or _from_file(*find_source(word, directory, beside), root, directory)
+
+
+def find_source(word: str, directory: str, beside: str = "") -> tuple[str, bytes]:
+    """(path, content) of the file that a word names, relative to `beside` (default: the working directory), or of the file that
+    the site's `policies` directory has for a name.
 
     Raises: PolicyError.
     """
     if is_file(word):
-        path = word if word[:1] == "/" else f"{beside or posix.getcwd()}/{word}"
-        data = read_trusted(path, directory)
-        if data is None:
-            raise PolicyError([f"{path}: no such file"])
-        return _from_file(path, data, root, directory)
-    found = load_builtin(word)
-    if found is not None:
-        return found
-    for suffix in SUFFIXES:
-        path = f"{directory}/policies/{word}{suffix}"
+        paths = [word if word[:1] == "/" else f"{beside or posix.getcwd()}/{word}"]
+    else:
+        paths = [f"{directory}/policies/{word}{suffix}" for suffix in SUFFIXES]
+    for path in paths:
         data = read_trusted(path, directory)
         if data is not None:
-            return _from_file(path, data, root, directory)
+            return path, data
+    if is_file(word):
+        raise PolicyError([f"{paths[0]}: no such file"])
     raise PolicyError([f'no policy is called "{word}": neither built in nor in {directory}/policies'])
 
 

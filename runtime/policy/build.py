@@ -1,4 +1,5 @@
-"""The build step: `python -m runtime.policy.build --out DIR` compiles the built-in policies into `_builtins.py`.
+"""The build step: `python -m runtime.policy.build --out DIR` compiles the built-in policies into `_builtins.py`, and their texts into
+`_builtin_texts.py`.
 
 The module holds each policy's layers as one marshalled value, so that a container under a built-in policy opens no file, and
 `IDENTITY`, which changes whenever the compiler or a built-in does: what an older one compiled is not used.  Not checked in.
@@ -8,6 +9,7 @@ Cold.
 import argparse
 import hashlib
 import marshal
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,7 +56,7 @@ def identity(tree: Path = HERE) -> str:
     """A hash of everything that decides what a policy is compiled to."""
     digest = hashlib.sha256()
     for path in sorted([*tree.rglob("*.py"), *tree.rglob("*.yaml")]):
-        if path.name != "_builtins.py":
+        if not path.name.startswith("_builtin"):
             digest.update(f"{path.relative_to(tree)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
@@ -68,17 +70,26 @@ def builtins_source() -> str:
     return "\n".join([_HEADER, f"IDENTITY = {identity()!r}", "POLICIES = {", *rows, "}", ""])
 
 
+def texts_source() -> str:
+    """The text of `_builtin_texts.py`."""
+    rows = [f"    {path.stem!r}: {path.read_bytes()!r}," for path in sorted(BUILTIN.glob("*.yaml"))]
+    return "\n".join([_HEADER, "TEXTS = {", *rows, "}", ""])
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m runtime.policy.build", description="Compile the built-in policies."
     )
-    parser.add_argument("--out", type=Path, default=HERE, help="directory for _builtins.py (default: the package)")
+    parser.add_argument("--out", type=Path, default=HERE, help="directory for the modules (default: the package)")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    fresh = options.out / "._builtins.py.new"
-    fresh.write_text(builtins_source(), encoding="utf-8")
-    fresh.replace(options.out / "_builtins.py")
+    for name, text in (("_builtins.py", builtins_source()), ("_builtin_texts.py", texts_source())):
+        path = options.out / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            fresh = options.out / f".{name}.{os.getpid()}"
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(path)
     return 0
 
 

@@ -20,3 +20,11 @@ def load_builtin(name: str) -> Resolved | None:
 
     found = _builtins.POLICIES.get(name)
     return Resolved(name, found[0], loads(found[1])) if found else None  # noqa: S302 - written by the build
+
+
+def builtin_text(name: str) -> bytes:
+    """A built-in policy as it was written.  Raises: KeyError."""
+    from runtime.policy import _builtin_texts
+
+    text: bytes = _builtin_texts.TEXTS[name]
+    return text

@@ -82,7 +82,7 @@ class CallRule(_Section):
     call: OneOrMore = Field(description="a name, an @category, or a list of them")
     when: list[Text] = Field(
         default=[],
-        description='conditions that must all hold, such as "arg0 == AF_UNIX" or "arg1 & 0xff != 3"; none: always',
+        description='conditions that must all hold, such as "arg0 == AF_UNIX" or "arg1 & 0xff == 3"; none: always',
     )
     errno: Word | None = Field(default=None, description="what a denied call fails with (default: that of the section)")
 
@@ -253,7 +253,7 @@ class Policy(_Section):
         BeforeValidator(_listed),
         WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
     ] = Field(default=[], description="policies that hold as well: built-in names, or files relative to this one")
-    requirements: Requirements = Requirements()
+    requirements: Requirements = Field(default=Requirements(), description="mechanisms that must be there")
     syscalls: Syscalls | None = Field(default=None, description="system calls (default: all that config.json allows)")
     ioctl: Words | None = Field(default=None, description="allowed requests: names, numbers, @terminal, @file, @socket")
     prctl: Words | None = Field(default=None, description="allowed options: names, numbers, @ordinary")
@@ -268,8 +268,8 @@ class Policy(_Section):
     capabilities: list[Annotated[str, Field(strict=True, pattern="^CAP_[A-Z_]+$")]] | None = Field(
         default=None, description="capabilities that may be kept; [] for none"
     )
-    namespaces: Namespaces = Namespaces()
-    resources: Resources = Resources()
-    limits: Limits = Limits()
-    broker: Broker = Broker()
+    namespaces: Namespaces = Field(default=Namespaces(), description="namespaces that config.json must make or join")
+    resources: Resources = Field(default=Resources(), description="upper bounds of memory, processes, processors")
+    limits: Limits = Field(default=Limits(), description="time and open files")
+    broker: Broker = Field(default=Broker(), description="who decides what no kernel mechanism can")
     audit: Literal["none", "denials", "decisions", "all"] = Field(default="denials", description="what is noted")

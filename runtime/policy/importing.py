@@ -1,0 +1,57 @@
+"""Profiles of others to a policy of ours, and what could not be carried over.
+
+Understood are Docker's seccomp profiles (and the OCI's seccomp section) and the two forms of ZViz's profiles; the form is recognised by
+the keys.  Whatever is not understood is named, never dropped in silence; and what comes out is checked like any other policy.  Cold.
+"""
+
+from typing import Any
+
+import yaml
+
+from oci_schemas.wording import quoted
+from runtime.errors import PolicyError
+from runtime.policy.import_docker import import_seccomp
+from runtime.policy.import_notes import Notes
+from runtime.policy.import_zviz import import_manifest, import_profile
+from runtime.policy.lines import parse_document
+from runtime.policy.load import format_found, load_policy
+from runtime.policy.normalise import normalise
+
+_WIDTH = 120
+
+
+def import_text(data: bytes, path: str, name: str) -> tuple[str, list[str]]:
+    """The policy in YAML, and one line for each thing that it does not say and the profile did.
+
+    `path` is shown in messages, `name` is what the policy will be called.  Raises: PolicyError.
+    """
+    document = parse_document(data, is_json=data.lstrip()[:1] == b"{")
+    if document.found:
+        raise PolicyError(format_found(path, document.found))
+    notes = Notes()
+    policy = {"name": name, **_convert(document.data, path, notes)}
+    text = yaml.safe_dump(policy, sort_keys=False, default_flow_style=None, width=_WIDTH, allow_unicode=True)
+    loaded = load_policy(text.encode(), is_json=False)
+    normalise(loaded, name, name)
+    if loaded.found:
+        raise PolicyError(format_found(f"{path} (converted)", loaded.found))
+    return text, notes.lines
+
+
+def _convert(content: Any, path: str, notes: Notes) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        if isinstance(content, list) and content and all(isinstance(item, dict) for item in content):
+            return import_manifest({"rules": content}, notes)
+        raise PolicyError([f"{path}:1: is no profile: it must be a mapping"])
+    section = content.get("linux", {}).get("seccomp") if isinstance(content.get("linux"), dict) else None
+    if isinstance(section, dict):
+        notes.lost("everything of config.json but linux.seccomp")
+        return import_seccomp(section, notes)
+    if "defaultAction" in content:
+        return import_seccomp(content, notes)
+    if isinstance(content.get("rules"), list) or isinstance(content.get("manifest"), list):
+        return import_manifest(content, notes)
+    if content.keys() & {"syscalls", "allow", "deny", "broker", "filesystem", "landlock", "network", "ioctl", "ioctls"}:
+        return import_profile(content, notes)
+    keys = ", ".join(quoted(str(key)) for key in list(content)[:5])
+    raise PolicyError([f"{path}:1: is neither a seccomp profile nor one of ZViz: its keys are {keys or 'none'}"])
