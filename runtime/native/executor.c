@@ -186,6 +186,20 @@ static int fill_stdio(int plan_fd)
 	return ret < 0 ? (int)ret : 0;
 }
 
+/* Close everything from `first` on but the one namespace that the planner may hand over, which no program is to get. */
+static long close_all_but(uint32_t first, const struct plan_op *held)
+{
+	if (!held)
+		return SYS(close_range, first, ~0u, 0);
+	uint64_t fd = held->HELD_NS_fd;
+	if (fd < first || fd >= INT32_MAX)
+		return -EBADF;
+	long ret = SYS(fcntl, fd, F_SETFD, FD_CLOEXEC);
+	if (ret >= 0 && fd > first)
+		ret = SYS(close_range, first, fd - 1, 0);
+	return ret < 0 ? ret : SYS(close_range, fd + 1, ~0u, 0);
+}
+
 /* What the caller left open stays out of both halves; what the container is to get (--preserve-fds, LISTEN_FDS) out of our children. */
 static int seal_descriptors(struct run *run)
 {
@@ -194,7 +208,7 @@ static int seal_descriptors(struct run *run)
 		return -EMFILE;
 	run->kept_fds = keep ? (uint32_t)keep->KEEP_FDS_count : 0;
 	uint32_t first = 3 + run->kept_fds;
-	long ret = SYS(close_range, first, ~0u, 0);
+	long ret = close_all_but(first, plan_find(run, STAGE_HOST, OP_HELD_NS));
 	if (ret >= 0 && run->kept_fds)
 		ret = SYS(close_range, 3, first - 1, CLOSE_RANGE_CLOEXEC);
 	return (int)ret;

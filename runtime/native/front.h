@@ -68,6 +68,9 @@ int container_kill(const struct container_state *state, int pidfd, bool everythi
  * caller. 0, or 1 with the error reported. front_destroy.c */
 int container_destroy(const struct front *front, const struct container_state *state, int dir_fd);
 
+/* Give back what the container had of the state root's own network. 0 or -errno. */
+int container_give_back(const struct front *front);
+
 /* Remove a state directory that holds no state.json: what a killed create or delete left. 0 or -errno. */
 int container_clear(const struct front *front, int dir_fd);
 

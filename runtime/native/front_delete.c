@@ -24,7 +24,7 @@ static int delete_missing(const struct front *front, int dir_fd, int found)
 		return fail("container is being deleted by another process");
 	if (found != -ENOENT && found != -ENODATA)
 		return fail_find(front, found);
-	int error = found == -ENODATA ? container_clear(front, dir_fd) : 0;
+	int error = found == -ENODATA ? container_clear(front, dir_fd) : id_is_valid(front->id) ? container_give_back(front) : 0;
 	if (error)
 		return fail_errno("unable to remove container state dir", error);
 	return front->force ? 0 : fail_find(front, found);

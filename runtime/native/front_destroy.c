@@ -3,6 +3,7 @@
 
 #include "cgroup_dir.h"
 #include "executor.h"
+#include "lease.h"
 
 #include <linux/errno.h>
 #include <linux/fcntl.h>
@@ -75,6 +76,14 @@ static int remove_tree(int dir_fd, const char *keep, int depth)
 	return (int)size;
 }
 
+int container_give_back(const struct front *front)
+{
+	SCOPED_FD(root) = (int)SYS(openat, AT_FDCWD, front->root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	if (root < 0)
+		return root == -ENOENT ? 0 : root;
+	return lease_remove(root, front->id);
+}
+
 static int remove_directory(const struct front *front)
 {
 	char path[PATH_MAX];
@@ -83,7 +92,7 @@ static int remove_directory(const struct front *front)
 	text_add(&text, "/");
 	text_add(&text, front->id);
 	long error = SYS(unlinkat, AT_FDCWD, path, AT_REMOVEDIR);
-	return error == -ENOENT ? 0 : (int)error;
+	return error && error != -ENOENT ? (int)error : container_give_back(front);
 }
 
 int container_clear(const struct front *front, int dir_fd)

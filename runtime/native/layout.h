@@ -14,7 +14,7 @@
 #define PLAN_FIRST_FREE_SLOT 0x10u
 #define PLAN_SLOT_COUNT 0xfau
 #define PLAN_LIST_END 0xffffffffffffffffull
-#define PLAN_DIGEST 0xd1271bc8u
+#define PLAN_DIGEST 0xd1827810u
 #define PLAN_MAGIC "POSTERN"
 #define MODE_CREATE 1u
 #define MODE_RUN 2u
@@ -201,6 +201,7 @@ struct op_shape {
 	X(OP_BPF_ATTACH, op_bpf_attach) \
 	X(OP_CLONE_SELF, op_clone_self) \
 	X(OP_ATTACH_SELF, op_attach_self) \
+	X(OP_HELD_NS, op_held_ns) \
 
 enum op_code {
 	OP_STATE_DIR = 1,
@@ -279,6 +280,7 @@ enum op_code {
 	OP_BPF_ATTACH = 74,
 	OP_CLONE_SELF = 75,
 	OP_ATTACH_SELF = 76,
+	OP_HELD_NS = 77,
 	OP_CODE_END
 };
 
@@ -542,6 +544,10 @@ enum op_code {
 /* ATTACH_SELF: mount such a clone where it was taken from, which must still be the same file; nothing if there was none */
 #define ATTACH_SELF_tree slot[0]
 #define ATTACH_SELF_path s[0]
+/* HELD_NS: the namespace that the planner holds open as descriptor fd; NS_GET_NSTYPE must equal type */
+#define HELD_NS_ns slot[0]
+#define HELD_NS_fd n[0]
+#define HELD_NS_type n[1]
 
 #ifdef PLAN_SHAPES
 static const struct op_shape op_shapes[OP_CODE_END] = {
@@ -622,6 +628,7 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"BPF_ATTACH", 1, 15, 1, 0, 3, 1, 1, 1},
 	{"CLONE_SELF", 2, 1, 1, 1, 1, 1, 1, 0},
 	{"ATTACH_SELF", 2, 1, 1, 0, 0, 1, 1, 0},
+	{"HELD_NS", 1, 1, 1, 1, 3, 0, 0, 0},
 };
 static const uint8_t stage_halves[STAGE_COUNT] = {1, 1, 2, 1, 2, 1, 2, 1, 2, 1, 1};
 #endif

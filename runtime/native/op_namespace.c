@@ -25,6 +25,14 @@ int op_open_ns(struct run *run, const struct plan_op *op)
 	return 0;
 }
 
+int op_held_ns(struct run *run, const struct plan_op *op)
+{
+	int fd = (int)op->HELD_NS_fd; /* left open by seal_descriptors, and by it alone */
+	run->slot[op->HELD_NS_ns] = fd;
+	long type = SYS(ioctl, fd, NS_GET_NSTYPE);
+	return type == (long)op->HELD_NS_type ? 0 : -EINVAL;
+}
+
 int op_setns(struct run *run, const struct plan_op *op)
 {
 	if (setns_is_deferred(run) || !op->SETNS_types)

@@ -2,6 +2,7 @@
 #include "executor_int.h"
 
 #include "cgroup_dir.h"
+#include "lease.h"
 #include "signal_abi.h"
 
 #define REMOVE_TIMEOUT_MS 10000
@@ -110,8 +111,8 @@ int init_died(struct run *run)
 /* The files that this project writes there, and no others. */
 static void remove_state(struct run *run)
 {
-	static const char *const names[] = {
-		"state.json.tmp", "config.json", "seccomp.bpf", "policy.bin", "broker.table", "exec.fifo", "hooks.plan", "notify/notify.sock"};
+	static const char *const names[] = {"state.json.tmp", "config.json", "seccomp.bpf", "policy.bin", "broker.table", "exec.fifo",
+		"hooks.plan", "notify/notify.sock"};
 	int dir = run->slot[SLOT_STATE_DIR];
 	if (!run->state_made || dir < 0)
 		return;
@@ -120,8 +121,11 @@ static void remove_state(struct run *run)
 	(void)SYS(unlinkat, dir, "notify", AT_REMOVEDIR);
 	(void)SYS(unlinkat, dir, "state.json", 0); /* last: while it is there, delete --force knows what to do */
 	SCOPED_FD(root) = (int)SYS(openat, dir, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	if (root >= 0)
-		(void)SYS(unlinkat, root, plan_string(run, run->plan.header->id), AT_REMOVEDIR);
+	const char *id = plan_string(run, run->plan.header->id);
+	if (root >= 0) {
+		(void)SYS(unlinkat, root, id, AT_REMOVEDIR);
+		(void)lease_remove(root, id); /* an address that stays taken is given out again once nobody has it */
+	}
 	run->state_made = false;
 }
 

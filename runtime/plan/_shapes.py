@@ -109,4 +109,5 @@ SHAPES: dict[str, tuple[int, int, str, dict[str, int]]] = {
     "BPF_ATTACH": (74, 0x4c1, "bytes", {"cgroup": 0, "map0": 1, "map1": 2, "map2": 3, "prog_type": 6, "attach_type": 7, "name": 10}),
     "CLONE_SELF": (75, 0x401, "", {"tree": 0, "set": 6, "path": 10}),
     "ATTACH_SELF": (76, 0x401, "", {"tree": 0, "path": 10}),
+    "HELD_NS": (77, 0xc1, "", {"ns": 0, "fd": 6, "type": 7}),
 }

@@ -97,7 +97,7 @@ HEADER = (
 # op flags, by op (bit numbers are shared only by name)
 OP_FLAGS = {
     "RECURSIVE": 1 << 0,
-    "OPTIONAL": 1 << 1,  # a missing target (ENOENT) is not an error; a path: nor one behind a file or a symlink, where none is followed
+    "OPTIONAL": 1 << 1,  # a missing target (ENOENT) is not an error; where no symlink is followed: nor one behind a file
     "TOLERATE": 1 << 2,  # EPERM/EACCES (and EROFS) warn instead of failing
     "REPLACE": 1 << 3,  # SYMLINK: an existing wrong entry is replaced
     "COPY_UP": 1 << 4,  # MOUNT_FS tmpfs: the directory's content is copied into it first
@@ -370,6 +370,14 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
         "path",
         "",
         "mount such a clone where it was taken from, which must still be the same file; nothing if there was none",
+    ),
+    "HELD_NS": (
+        "P",
+        "ns>",
+        "fd type",
+        "",
+        "",
+        "the namespace that the planner holds open as descriptor fd; NS_GET_NSTYPE must equal type",
     ),
 }
 OP_CODES = {name: code for code, name in enumerate(OPS, start=1)}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from oci_schemas._types import IDMapping
     from runtime.plan.launch_plan import Op
 
+HELD = ""  # the path of a namespace that is held open for the plan: no config can name it
 _CLONED = ("pid", "network", "mount", "ipc", "uts", "user")
 _SETNS_BITS = CAP_SETUID | CAP_SETGID
 
@@ -33,6 +34,8 @@ def read_namespaces(draft: Draft) -> None:
             draft.refuse(f"/linux/namespaces/{index}/type", f'malformed spec file: duplicated ns "{kind}"')
         elif namespace.get("path"):
             draft.joined[kind] = namespace["path"]
+        elif kind == "network" and getattr(draft.options, "network_fd", None) is not None:
+            draft.joined[kind] = HELD
         else:
             draft.new[kind] = index
     _check_user_namespace(draft)
@@ -94,6 +97,11 @@ def open_joined(draft: Draft) -> None:
     for kind, path in draft.joined.items():
         slots[kind] = SLOTS["USERNS"] if kind == "user" else draft.slot()
         what = f'unable to join the {kind} namespace "{path}"'
+        if path == HELD:
+            fd = getattr(draft.options, "network_fd", None)
+            what = "unable to join the network namespace that was set up"
+            draft.host.append(op("HELD_NS", what, ns=slots[kind], fd=fd, type=NAMESPACES[kind]))
+            continue
         draft.host.append(op("OPEN_NS", what, ns=slots[kind], type=NAMESPACES[kind], path=path))
     early = [kind for kind in slots if kind != "user" and (kind == "pid" or "user" in draft.new)]
     # the mount namespace last: it changes what every later path means

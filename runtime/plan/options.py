@@ -52,6 +52,7 @@ class CreateOptions:
     rootless: bool = False
     config_json: bytes = b""  # config.json as it was read, saved for exec; empty: the planner writes it anew
     gate: Gate | None = None
+    network_fd: int | None = None  # --network bridge: the network namespace that was made, held open for the executor
 
 
 @record

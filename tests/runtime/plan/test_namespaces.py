@@ -150,3 +150,14 @@ def test_duplicated_namespaces_in_runcs_words() -> None:
     """The schema says so first; the planner does not rely on it."""
     with pytest.raises(ConfigError, match='malformed spec file: duplicated ns "pid"'):
         plan(config(linux=spaces("mount", "pid", "pid")))
+
+
+def test_a_network_namespace_that_is_held_open() -> None:
+    """--network bridge: in the place of the new one, which the config asks for; loopback is up in it already."""
+    found = plan(asked={"network_fd": 9})
+    held = one(found, "HELD_NS")
+    assert (held.places["fd"], held.places["type"]) == (9, CLONE_NEWNET)
+    assert not found.clone_flags & CLONE_NEWNET
+    assert "LO_UP" not in names(found, "SETUP")
+    joined = [step for step in found.stages["SETUP"] if step.name == "SETNS"]
+    assert [step.places["ns"] for step in joined] == [held.places["ns"]]
