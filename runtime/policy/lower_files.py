@@ -139,7 +139,7 @@ def _readable(section: "dict[str, Any]") -> "Patterns | None":
     """What a layer lets be opened: with `read`, that and what is writable or executable; None for everything."""
     if section["read"] is None:
         return None
-    return [*section["read"], *(section["write"] or ()), *(section["execute"] or ())]
+    return [*section["read"], *(section["write"] or ()), *(section["execute"] or ()), *(section["exec"] or ())]
 
 
 def _landlock(

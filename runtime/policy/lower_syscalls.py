@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from runtime.policy.sections import Section
 
 _ACTIONS = {"allow": ALLOW, "deny": ERRNO, "broker": NOTIFY, "log": LOG, "kill": KILL}
-_SOCK_FLAGS = 0o2004000  # SOCK_CLOEXEC | SOCK_NONBLOCK of the generic architectures
+_TYPE_MASK = 0xF  # beside the type stand SOCK_CLOEXEC and SOCK_NONBLOCK; whatever else the kernel refuses
+_INET = (2, 10)
+_OWN_PROTOCOL = ((1, 6), (2, 17), (5, 132), (6, 33))  # what protocol 0 of a type is: TCP, UDP, SCTP, DCCP
 _MFD_NOEXEC_SEAL = 0x8
 _EVERY_NAMESPACE = sum(NAMESPACES.values())
 IO_URING = ("io_uring_setup", "io_uring_enter", "io_uring_register")
@@ -237,7 +239,7 @@ def _sockets(findings: "Findings", layer: "Layer") -> "list[Section]":
         allowed = [word(0, value) for value in part["domains"]]
         sections.append(unless(calls, allowed, EAFNOSUPPORT))
     if part.get("types") is not None:
-        allowed = [masked(1, WORD & ~_SOCK_FLAGS, value) for value in part["types"]]
+        allowed = [masked(1, _TYPE_MASK, value) for value in part["types"]]
         sections.append(unless(calls, allowed, ESOCKTNOSUPPORT))
     if part.get("protocols") is not None:
         sections.append(_protocols(part["protocols"], part.get("domains")))
@@ -261,7 +263,7 @@ def _judged_sockets(findings: "Findings") -> "list[Section]":
         for kind in types or (None,):
             for protocol in protocols or (None,):
                 args = [] if domain is None else [word(0, domain)]
-                args += [] if kind is None else [masked(1, WORD & ~_SOCK_FLAGS, kind)]
+                args += [] if kind is None else [masked(1, _TYPE_MASK, kind)]
                 args += [] if protocol is None else [word(2, protocol)]
                 rules.append(rule(("socket", "socketpair"), ALLOW, None, args))
     section: Section = {"defaultAction": ERRNO, "defaultErrnoRet": EAFNOSUPPORT, "otherwise": ALLOW, "syscalls": rules}
@@ -269,14 +271,19 @@ def _judged_sockets(findings: "Findings") -> "list[Section]":
 
 
 def _protocols(allowed: "list[int]", domains: "list[int] | None") -> "Section":
-    """Protocols are those of internet sockets: the other families number theirs differently, and have 0 as a rule."""
+    """Protocols are those of internet sockets, 0 the type's own one; the other families have theirs counted differently."""
     rules = []
-    for family in (2, 10):
+    for family in _INET:
+        rules += [rule(("socket",), ALLOW, None, (word(0, family), word(2, value))) for value in allowed if value]
         rules += [
-            rule(("socket",), ALLOW, None, (word(0, family), word(2, value))) for value in dict.fromkeys((0, *allowed))
+            rule(("socket",), ALLOW, None, (word(0, family), masked(1, _TYPE_MASK, kind), word(2, 0)))
+            for kind, own in _OWN_PROTOCOL
+            if own in allowed
         ]
     others = range(64) if domains is None else domains
-    rules += [rule(("socket",), ALLOW, None, (word(0, family),)) for family in others if family not in (2, 10)]
+    rules += [rule(("socket",), ALLOW, None, (word(0, family),)) for family in others if family not in _INET]
+    if not rules:
+        return passing([rule(("socket",), ERRNO, EPROTONOSUPPORT)])
     return {"defaultAction": ERRNO, "defaultErrnoRet": EPROTONOSUPPORT, "otherwise": ALLOW, "syscalls": rules}
 
 
