@@ -98,13 +98,17 @@ class _Tree:
     def leaf(self, at: int) -> int:
         """One group: its target, behind one comparison for each single value inside it."""
         targets = self.targets
-        first = self.groups[at]
+        first, end = self.groups[at], self.groups[at + 1]
         target = targets[first]
         label = ~target if isinstance(target, int) else self.resolve(target)
-        for single in range(self.groups[at + 1] - 2, first, -2):
+        if end - first == 1:
+            return label
+        branch, starts = self.branch, self.starts
+        for single in range(end - 2, first, -2):
             target = targets[single]
-            other = ~target if isinstance(target, int) else self.resolve(target)
-            label = self.branch(JMP_JEQ_K, self.starts[single], other, label)
+            label = branch(
+                JMP_JEQ_K, starts[single], ~target if isinstance(target, int) else self.resolve(target), label
+            )
         return label
 
     def split(self, low: int, high: int) -> int:
