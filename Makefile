@@ -181,6 +181,9 @@ bench-start: build ## measure postern, runc and crun; writes JSON, an SVG chart 
 bench-seccomp: venv ## compile, attach and per-call cost of a seccomp profile, beside libseccomp
 	@$(PY) -m benchmarks.seccomp
 
+bench-ab: venv ## compare the samples of two builds: A=BEFORE.json B=AFTER.json, as the benchmarks leave them in build/bench
+	@$(PY) -m benchmarks.ab $(A) $(B)
+
 bench-policy: build ## what a policy costs find, gcc, python, redis and nginx: none, lowered, fully mediated
 	@tools/setup integration programs
 	@$(PY) -m benchmarks.policy

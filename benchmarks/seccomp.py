@@ -4,13 +4,18 @@
 
 The profile is an OCI seccomp section; by default the tests' own one, which has the size of the engines' defaults.
 Every figure is a median (compiling, attaching) or the median of batches (calls), in alternating turns, so that a busy
-machine disturbs all candidates alike.  Needs no root: everything is attached in children with no_new_privs.
+machine disturbs all candidates alike.  Compiling is measured hot, the second of two runs, and as the planner does it, with the garbage collector off;
+attaching as the executor does it, with SPEC_ALLOW, and apart from the page faults of a process that has just been forked.
+Every sample goes to the JSON file, which `python -m benchmarks.ab` compares with that of another build.
+Needs no root: everything is attached in children with no_new_privs.
 """
 
 import argparse
 import ctypes
+import gc
 import json
 import os
+import platform
 import statistics
 import struct
 import sys
@@ -18,17 +23,33 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from runtime.launch.filter_cache import compiled_filter
 from runtime.seccomp.arches import find_arch, syscall_numbers
-from runtime.seccomp.compile import compile_profile
+from runtime.seccomp.compile import compile_profile, compile_profiles
 from tests.runtime.seccomp import libseccomp
 from tests.runtime.seccomp.samples import read_profile
 
 MACHINE = os.uname().machine
-TURNS = 40
+TURNS = 60
 BATCH = 20_000
+SPEC_ALLOW = 4
+OUTPUT = Path(__file__).parents[1] / "build" / "bench" / "seccomp.json"
+# a second section, of the kind that a policy adds
+POLICY: dict[str, Any] = {
+    "defaultAction": "SCMP_ACT_ALLOW",
+    "syscalls": [
+        {"names": ["mount", "ptrace", "io_uring_setup", "io_uring_enter"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38},
+        {
+            "names": ["socket"],
+            "action": "SCMP_ACT_ERRNO",
+            "args": [{"index": 0, "op": "SCMP_CMP_GT", "value": 2}],
+        },
+    ],
+}
+Samples = dict[str, dict[str, list[float]]]
 
 
 class _Program(ctypes.Structure):
@@ -40,6 +61,12 @@ def microseconds(action: Callable[[], object]) -> float:
     start = time.perf_counter_ns()
     action()
     return (time.perf_counter_ns() - start) / 1000
+
+
+def hot(action: Callable[[], object]) -> float:
+    """The second of two runs: whoever had his turn before has emptied the caches of the processor."""
+    action()
+    return microseconds(action)
 
 
 def in_child(measure: Callable[[], list[float]]) -> list[float]:
@@ -71,8 +98,10 @@ def measure_attached(program: bytes) -> list[float]:
     figures = []
     if program:
         assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+        for _ in range(3):
+            libc.syscall(numbers["seccomp"], 1, SPEC_ALLOW, None)  # refused: only to have the pages of this way there
         start = time.perf_counter_ns()
-        result = libc.syscall(numbers["seccomp"], 1, 0, ctypes.byref(fprog))
+        result = libc.syscall(numbers["seccomp"], 1, SPEC_ALLOW, ctypes.byref(fprog))
         figures.append((time.perf_counter_ns() - start) / 1000)
         assert result == 0
     else:
@@ -95,64 +124,76 @@ def _native() -> Any:
     return arch
 
 
-def measure(section: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Candidate -> figure -> value."""
+def measure(section: dict[str, Any]) -> Samples:
+    """Candidate -> figure -> samples."""
     candidates: dict[str, Callable[[], bytes]] = {"postern": lambda: compile_profile(section, MACHINE).program}
     library = libseccomp.load()
     if library is not None:
         candidates["libseccomp"] = lambda: libseccomp.compile_section(library, section, _native().token)
     programs = {name: build() for name, build in candidates.items()}
-    compiling: dict[str, list[float]] = {name: [] for name in candidates}
-    cache_hits: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="bench-seccomp-") as cache:
-        compiled_filter(section, MACHINE, cache, "benchmark")
+    samples: Samples = {name: {column: [] for column in COLUMNS} for name in ("no filter", *programs)}
+    both = [section, {**POLICY, "architectures": section.get("architectures")}]
+    gc.disable()
+    with tempfile.TemporaryDirectory(prefix="bench-seccomp-") as root:
+        for several in (section, both):
+            compiled_filter(several, MACHINE, root, "benchmark")
         for _ in range(TURNS):
             for name, build in candidates.items():
-                compiling[name].append(microseconds(build))
-            cache_hits.append(microseconds(lambda: compiled_filter(section, MACHINE, cache, "benchmark")))
-    attached: dict[str, list[list[float]]] = {name: [] for name in ("no filter", *programs)}
+                samples[name]["compile µs"].append(hot(build))
+            ours = samples["postern"]
+            ours["two sections µs"].append(hot(lambda: compile_profiles(both, MACHINE)))
+            ours["from cache µs"].append(hot(lambda: compiled_filter(section, MACHINE, root, "benchmark")))
+    gc.enable()
     for _ in range(max(5, TURNS // 4)):
-        for name, runs in attached.items():
-            runs.append(in_child(partial(measure_attached, programs.get(name, b""))))
-    table = {}
-    for name, runs in attached.items():
-        attach, allowed, denied, unknown = (statistics.median(column) for column in zip(*runs, strict=True))
-        table[name] = {"attach µs": attach, "allowed ns": allowed, "denied ns": denied, "unknown ns": unknown}
-        if name in programs:
-            table[name]["instructions"] = len(programs[name]) // 8
-            table[name]["compile µs"] = statistics.median(compiling[name])
-    table["postern"]["from cache µs"] = statistics.median(cache_hits)
-    return table
+        for name, figures in samples.items():
+            run = in_child(partial(measure_attached, programs.get(name, b"")))
+            for column, value in zip(("attach µs", "allowed ns", "denied ns", "unknown ns"), run, strict=True):
+                figures[column].append(value)
+    for name, program in programs.items():
+        samples[name]["instructions"].append(len(program) / 8)
+    del samples["no filter"]["attach µs"]
+    return samples
 
 
-COLUMNS = ("instructions", "compile µs", "from cache µs", "attach µs", "allowed ns", "denied ns", "unknown ns")
+COLUMNS = (
+    "instructions", "compile µs", "two sections µs", "from cache µs", "attach µs", "allowed ns", "denied ns", "unknown ns",
+)  # fmt: skip
 
 
 def main() -> int:
-    """Measure one profile with all of its architectures and with the native one alone; print, and write JSON if asked."""
+    """Measure one profile with all of its architectures and with the native one alone; print, and write the samples."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.seccomp", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        type=Path,
+        default=OUTPUT,
+        help="where the samples go (default build/bench/seccomp.json)",
+    )
     parser.add_argument("profile", nargs="?", help="an OCI seccomp section")
     options = parser.parse_args()
     section = read_profile("wide_allow")
     if options.profile:
-        with open(options.profile, encoding="utf-8") as file:
-            section = json.load(file)
+        section = json.loads(Path(options.profile).read_text(encoding="utf-8"))
     native = _native().token
-    figures = {}
+    series = []
     for title, one in (
         (f"{len(section.get('architectures') or ()) or 1} architectures", section),
         (f"{native} alone", {**section, "architectures": [native]}),
     ):
-        figures[title] = measure(one)
-        print(f"{title:18}" + "".join(f"{column:>14}" for column in COLUMNS))
-        for name, values in figures[title].items():
-            cells = [f"{values[column]:>14.0f}" if column in values else f"{'-':>14}" for column in COLUMNS]
-            print(f"  {name:16}" + "".join(cells))
+        samples = measure(one)
+        print(f"{title:24}" + "".join(f"{column:>16}" for column in COLUMNS))
+        for name, figures in samples.items():
+            medians = {column: statistics.median(values) for column, values in figures.items() if values}
+            cells = [f"{medians[column]:>16.0f}" if column in medians else f"{'-':>16}" for column in COLUMNS]
+            print(f"  {name:22}" + "".join(cells))
+            dimensions = {"candidate": name, "profile": title}
+            series += [{"measure": key, "dimensions": dimensions, "samples": figures[key]} for key in medians]
     print("Calls are made from Python; compare them with the row without a filter.")
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(figures, file, indent=1)
+    context = {"kernel": platform.release(), "python": platform.python_version(), "load": os.getloadavg()}
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps({"benchmark": "seccomp", "context": context, "series": series}, indent=1) + "\n")
+    print(options.json)
     return 0
 
 
