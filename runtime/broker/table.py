@@ -60,7 +60,7 @@ def encode_table(broker: "Mapping[str, Any]", machine: str | None = None) -> byt
     arch = Arch(token, *ARCHES[token])
     image = _Image()
     numbers = syscall_numbers(arch)
-    calls = _calls(broker["calls"], numbers)
+    calls = _calls(broker["calls"], broker.get("default"), numbers)
     call_offset = image.add(calls)
     sections = []
     for name in SECTIONS:
@@ -89,16 +89,21 @@ def encode_table(broker: "Mapping[str, Any]", machine: str | None = None) -> byt
     return bytes(image.data)
 
 
-def _calls(calls: "Mapping[str, Mapping[str, Any]]", numbers: "Mapping[str, int]") -> bytes:
-    """One entry per number up to the highest one named; calls that the machine does not have are left out."""
-    entries = {}
-    for name, call in calls.items():
-        number = numbers.get(name)
-        if number is not None:
-            handler = HANDLERS.index(call["handler"])
-            error = call.get("errno") or (EPERM if call["handler"] in {"deny", "mount"} else EACCES)
-            rule = call.get("rule")
-            entries[number] = pack("<BBHI", handler, 0, error, NONE if rule is None else rule)
+def _entry(call: "Mapping[str, Any]") -> bytes:
+    error = call.get("errno") or (EPERM if call["handler"] in {"deny", "mount"} else EACCES)
+    rule = call.get("rule")
+    return pack("<BBHI", HANDLERS.index(call["handler"]), 0, error, NONE if rule is None else rule)
+
+
+def _calls(
+    calls: "Mapping[str, Mapping[str, Any]]", default: "Mapping[str, Any] | None", numbers: "Mapping[str, int]"
+) -> bytes:
+    """One entry per number up to the highest one named, or with a default up to the machine's highest.
+
+    Calls that the machine does not have are left out.
+    """
+    entries = {} if default is None else dict.fromkeys(numbers.values(), _entry(default))
+    entries.update({numbers[name]: _entry(call) for name, call in calls.items() if name in numbers})
     count = max(entries) + 1 if entries else 0
     return b"".join([entries.get(number, bytes(8)) for number in range(count)])
 
@@ -204,7 +209,9 @@ def decode_head(table: bytes) -> "dict[str, Any]":
     Raises: ValueError when it is no table.
     """
     try:
-        magic, version, size, _arch, mode, audit, flags, timeout_ms, max_inflight, wall_time_ms = unpack_from("<10I", table)
+        magic, version, size, _arch, mode, audit, flags, timeout_ms, max_inflight, wall_time_ms = unpack_from(
+            "<10I", table
+        )
         name, rules = table_texts(table)
         if (magic, version, size) != (MAGIC, VERSION, len(table)):
             raise ValueError("it is not a table of this version")

@@ -51,8 +51,8 @@ static struct verdict handle(struct call *call)
 		return handle_record(call);
 	case HANDLER_CONTINUE:
 		return CONTINUED;
-	default:
-		return DENIED(call);
+	default: /* registers alone decided; whoever was asked and agreed decided on the same */
+		return call->granted ? CONTINUED : DENIED(call);
 	}
 }
 
@@ -103,6 +103,7 @@ void decide(struct worker *worker, struct container *container, struct slot *slo
 		.rule = BROKER_NO_RULE,
 		.began_ns = parked ? parked->began_ns : now_ns(),
 		.ticket = parked ? parked->ticket : 0,
+		.redone = parked && !parked->ticket && atomic_load(&slot->state) == SLOT_ACTING,
 		.granted = parked && parked->verdict == 0 && parked->ticket,
 		.asked = parked ? parked->text : ""};
 	struct verdict verdict;

@@ -6,7 +6,7 @@ Layers are a conjunction: what any of them withholds is withheld, and none gives
 the cheapest mechanism that no race and no other call goes round; one that nothing on this host enforces refuses the policy.  Pure.
 """
 
-from runtime.policy.enforcement import BPF, Findings, check_requirements, needs_bpf
+from runtime.policy.enforcement import BPF, BROKER, Findings, check_requirements, needs_bpf
 from runtime.policy.launch_calls import check_launch
 from runtime.policy.lower_broker import lower_broker
 from runtime.policy.lower_files import check_files, lower_files
@@ -89,17 +89,25 @@ def examine(
 
 def _network(findings: Findings) -> Network | None:
     """The maps and programs of the container's cgroup, and who cannot have them."""
-    if findings.mode != "enforce":
+    if findings.mode == "audit":
         return None
+    layers = findings.layers
+    if findings.mode == "ask":  # whom to connect to is asked
+        layers = [{**layer, "network": _only_ingress(layer.get("network"))} for layer in layers]
     spaces = [space["type"] for space in findings.linux.get("namespaces") or ()]
-    network = lower_network(findings.layers, "network" in spaces)
+    network = lower_network(layers, "network" in spaces)
     why = needs_bpf(findings) if network is not None else None
     for layer in findings.layers:
         section = layer.get("network") or {}
         for name in ("egress", "ingress", "bind"):
             for entry in section.get(name) or ():
                 if why is None:
-                    findings.enforced(layer, entry["rule"], BPF, f"{name}, for sockets made in the container")
+                    asked = findings.mode == "ask" and name != "ingress"
+                    findings.enforced(layer, entry["rule"], BROKER if asked else BPF, "")
         if why is not None and section:
             findings.impossible(layer, section["rule"], why)
     return network
+
+
+def _only_ingress(network: "Mapping[str, Any] | None") -> "dict[str, Any] | None":
+    return None if network is None else {**network, "egress": None, "bind": None}

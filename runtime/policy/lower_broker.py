@@ -5,8 +5,9 @@ where their paths are limited.  Whatever registers tell apart is told apart in t
 The dict is encoded by `runtime.broker.table`.  Pure.
 """
 
-from runtime.policy.enforcement import BROKER, CONFIG, needs_broker
-from runtime.policy.sections import ALLOW, ENOSYS, ERRNO, NOTIFY, masked, passing, rule
+from runtime.policy.enforcement import BROKER, needs_broker
+from runtime.policy.lower_syscalls import NAMING
+from runtime.policy.sections import ALLOW, ENOSYS, ERRNO, KILL, NOTIFY, masked, passing, rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _HANDLERS = {
 _WRITING = (1, 2, 0o100, 0o1000)
 # nobody calls it (the kernel only imitates it): where nothing else is trapped it brings the listener to the broker, for the time limit
 ANCHOR = "remap_file_pages"
+_OPENING = ("open", "openat", "openat2", "creat")
 _LEVELS = ("none", "denials", "decisions", "all")
 _SEND_ADDRESS = 4
 
@@ -37,13 +39,15 @@ def lower_broker(findings: "Findings", files: "Files", sections: "list[Section]"
     _listed(findings, calls)
     trapped = _opens(files, calls)
     unix = _unix(findings, calls, trapped)
+    peers = _peers(findings, calls, trapped)
+    _watched_files(findings, files, calls, trapped)
     wall_time = _wall_time(findings)
     if wall_time is not None and not calls:
         calls[ANCHOR] = {"handler": "deny", "errno": ENOSYS, "rule": 0}
         trapped.append(rule((ANCHOR,), NOTIFY))
         _let_pass(sections, ANCHOR)
-    _denials(findings, calls, sections)
-    if not calls:
+    default = _denials(findings, calls, sections)
+    if not calls and default is None:
         return None
     why = needs_broker(findings)
     if why:
@@ -58,13 +62,13 @@ def lower_broker(findings: "Findings", files: "Files", sections: "list[Section]"
     table: dict[str, Any] = {
         **_manner(findings),
         "calls": calls,
+        "default": default,
         "read": None,
         "write": None,
         "hide": None,
         **files.table,
         **unix,
-        "egress": None,
-        "bind": None,
+        **peers,
         "rules": rules or [""],
         "wall_time_ms": wall_time,
     }
@@ -104,10 +108,10 @@ def _listed(findings: "Findings", calls: "dict[str, dict[str, Any]]") -> None:
 def _opens(files: "Files", calls: "dict[str, dict[str, Any]]") -> "list[dict[str, Any]]":
     if not files.table:
         return []
-    for name in ("open", "openat", "openat2", "creat"):
+    for name in _OPENING:
         calls[name] = {"handler": "open", "errno": 13, "rule": 0}
     if "read" in files.table or "hide" in files.table:
-        return [rule(("open", "openat", "openat2", "creat"), NOTIFY)]
+        return [rule(_OPENING, NOTIFY)]
     trapped = [rule(("openat2", "creat"), NOTIFY)]
     for bit in _WRITING:
         trapped.append(rule(("open",), NOTIFY, None, (masked(1, bit, bit),)))
@@ -143,6 +147,41 @@ def _unix(
     return found
 
 
+def _peers(
+    findings: "Findings", calls: "dict[str, dict[str, Any]]", trapped: "list[dict[str, Any]]"
+) -> "dict[str, Any]":
+    """audit and ask: peers and ports, which otherwise programs of the cgroup judge."""
+    found: dict[str, Any] = {"egress": None, "bind": None}
+    if findings.mode == "enforce":
+        return found
+    for layer in findings.layers:
+        network = layer.get("network") or {}
+        domains = network.get("domains")
+        if not network or (domains is not None and not {2, 10} & set(domains)):
+            continue
+        for key, names in (("egress", ("connect", "sendto", "sendmsg", "sendmmsg")), ("bind", ("bind",))):
+            if network.get(key) is None:
+                continue
+            rules = [{**entry, "rule": findings.number(layer, entry["rule"])} for entry in network[key]]
+            found[key] = [*(found[key] or ()), rules]
+            for name in names:
+                calls.setdefault(
+                    name, {"handler": _HANDLERS[name], "errno": 13, "rule": findings.number(layer, network["rule"])}
+                )
+            trapped.append(rule(names, NOTIFY))
+    return found
+
+
+def _watched_files(
+    findings: "Findings", files: "Files", calls: "dict[str, dict[str, Any]]", trapped: "list[dict[str, Any]]"
+) -> None:
+    """`observe`: calls that mounts or Landlock may deny are noted with their paths on the way."""
+    if findings.observe and (files.points or files.landlock[0]):
+        names = [name for name in (*_OPENING, *NAMING) if name not in calls]
+        calls.update({name: {"handler": "record", "errno": 13, "rule": None} for name in names})
+        trapped.append(rule(names, NOTIFY))
+
+
 def _wall_time(findings: "Findings") -> int | None:
     limits = []
     for layer in findings.layers:
@@ -160,19 +199,55 @@ def _let_pass(sections: "list[Section]", name: str) -> None:
             section["syscalls"].append(rule((name,), ALLOW))
 
 
-def _denials(findings: "Findings", calls: "dict[str, dict[str, Any]]", sections: "list[Section]") -> None:
-    """audit, ask, or `observe`: what sections would deny goes to the broker instead."""
+def _denials(
+    findings: "Findings", calls: "dict[str, dict[str, Any]]", sections: "list[Section]"
+) -> "dict[str, Any] | None":
+    """audit, ask, or `observe`: what sections would deny goes to the broker instead, which answers, asks, or only notes it.
+
+    Returns the entry for calls that no section names.  A call that the broker answers for another reason keeps its denial in the
+    filter, but for audit, where nothing may be denied; so does one that fails with several numbers.
+    """
     if findings.mode == "enforce" and not findings.observe:
-        return
+        return None
+    default: dict[str, Any] | None = None
     for section in sections:
-        for entry in section["syscalls"]:
-            if entry["action"] != ERRNO:
-                continue
-            names = [name for name in entry["names"] if name != "write"]  # the kernel would deadlock a listener over it
-            for name in names:
-                calls.setdefault(name, {"handler": "deny", "errno": entry.get("errnoRet", 1), "rule": 0})
-            if len(names) == len(entry["names"]):
-                entry["action"] = NOTIFY
-                entry.pop("errnoRet", None)
-    for layer in findings.layers:
-        findings.enforced(layer, None, CONFIG, f"mode {findings.mode}")
+        if section.get("guard"):
+            continue
+        section["syscalls"] = [part for entry in section["syscalls"] for part in _handed_on(findings, calls, entry)]
+        if section["defaultAction"] not in (ERRNO, KILL) or (
+            section["defaultAction"] == KILL and findings.mode != "audit"
+        ):
+            continue
+        errno = section.pop("defaultErrnoRet", 1)
+        section["defaultAction"] = NOTIFY
+        if "otherwise" in section:
+            for name in {name: None for entry in section["syscalls"] for name in entry["names"]}:
+                calls.setdefault(name, {"handler": "deny", "errno": errno, "rule": None})
+        else:
+            section["otherwise"] = NOTIFY
+            section["syscalls"].append(rule(("write",), ALLOW))
+            default = {"handler": "deny", "errno": errno, "rule": None}
+    return default
+
+
+def _handed_on(
+    findings: "Findings", calls: "dict[str, dict[str, Any]]", entry: "dict[str, Any]"
+) -> "list[dict[str, Any]]":
+    """A denying rule as one that notifies, for those of its calls for which it can be."""
+    if entry["action"] != ERRNO and not (entry["action"] == KILL and findings.mode == "audit"):
+        return [entry]
+    errno = entry.get("errnoRet", 1)
+    told: list[str] = []
+    kept: list[str] = []
+    for name in entry["names"]:
+        call = calls.setdefault(name, {"handler": "deny", "errno": errno, "rule": None})
+        agrees = findings.mode == "audit" or (call["handler"], call["errno"]) == ("deny", errno)
+        # the kernel would deadlock a listener over write
+        (told if agrees and name != "write" else kept).append(name)
+    parts = [{"names": told, "action": NOTIFY}] if told else []
+    parts += [{"names": kept, "action": entry["action"]}] if kept and findings.mode != "audit" else []
+    for part in parts:
+        part.update({key: value for key, value in entry.items() if key in ("args", "joint")})
+        if part["action"] == ERRNO:
+            part["errnoRet"] = errno
+    return parts

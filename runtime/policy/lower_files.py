@@ -91,7 +91,7 @@ def _audited(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]]",
         for name in ("execute", "exec"):
             for _, rule in section[name] or ():
                 findings.enforced(layer, rule, BROKER, "audit: not watched")
-    return Files((), (0, ()), (), table, False, bool(table), False)
+    return Files((), (0, ()), (), table, False, False, False)
 
 
 def _check_wild(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]]", table: "Table") -> bool:

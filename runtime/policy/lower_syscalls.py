@@ -23,6 +23,7 @@ from runtime.policy.sections import (
     LOG,
     NOTIFY,
     WORD,
+    guard,
     masked,
     passing,
     rule,
@@ -209,7 +210,7 @@ def _clone_flags(findings: "Findings", layer: "Layer") -> "list[Section]":
         return []
     denied = _EVERY_NAMESPACE & ~part["allow"]
     findings.enforced(layer, part["rule"], SECCOMP, "clone3 is not there (ENOSYS): C libraries fall back to clone")
-    sections = [passing([rule(("clone3",), ERRNO, ENOSYS)])]
+    sections = [guard([rule(("clone3",), ERRNO, ENOSYS)])]
     if denied:
         clone = _clone_index(findings)
         # the low byte of clone's flags is a signal's number, so it makes no time namespace
@@ -244,7 +245,7 @@ def _sockets(findings: "Findings", layer: "Layer") -> "list[Section]":
     if part.get("protocols") is not None:
         sections.append(_protocols(part["protocols"], part.get("domains")))
     if sections:
-        sections.append(passing([rule(("socketcall",), ERRNO, ENOSYS)]))
+        sections.append(guard([rule(("socketcall",), ERRNO, ENOSYS)]))
         findings.enforced(layer, part["rule"], SECCOMP, "arguments of socket and socketpair")
     return sections
 
@@ -291,11 +292,9 @@ def _guards(files: "Files", restricted: bool) -> "list[Section]":
     """What would go round the rules, whatever they are."""
     if not restricted:
         return []
-    rules = [rule(IO_URING, ERRNO, ENOSYS)]
+    sections = [guard([rule(IO_URING, ERRNO, ENOSYS)])]
     if files.restricted:
-        rules.append(rule(MOUNTING, ERRNO, EPERM))
-    sections = [passing(rules)]
-    if files.restricted:
+        sections.append(passing([rule(MOUNTING, ERRNO, EPERM)]))
         sections += _joining(CLONE_NEWNS)  # another mount namespace is another tree
     if files.no_exec:
         # as the kernel answers with vm.memfd_noexec=2

@@ -22,6 +22,8 @@ def tighten(findings: "Findings", masks: "Sequence[str]") -> "dict[str, Any]":
     """The tightened config."""
     config = dict(findings.config)
     linux = dict(findings.linux)
+    if findings.mode == "audit":
+        return _noted(findings, config)
     if config.get("process"):
         config["process"] = tighten_process(config["process"], capability_bound(findings), open_files(findings))
     if masks:
@@ -37,9 +39,22 @@ def tighten(findings: "Findings", masks: "Sequence[str]") -> "dict[str, Any]":
     return config
 
 
+def _noted(findings: "Findings", config: "dict[str, Any]") -> "dict[str, Any]":
+    """audit: only what the filter needs."""
+    for layer in findings.layers:
+        if layer.get("capabilities") is not None:
+            findings.enforced(layer, layer["capabilities"]["rule"], CONFIG, "audit: not watched")
+        findings.enforced(layer, "no_new_privs", CONFIG, "set in every mode: without it nobody may load a filter")
+    if config.get("process"):
+        config["process"] = {**config["process"], "noNewPrivileges": True}
+    return config
+
+
 def capability_bound(findings: "Findings") -> "list[str] | None":
     """The capabilities that every layer allows; None when none limits them.  What would go round judged sockets is in no bound."""
     bound: list[str] | None = None
+    if findings.mode == "audit":
+        return None
     for layer in findings.layers:
         part = layer.get("capabilities")
         if part is not None:
@@ -54,7 +69,7 @@ def capability_bound(findings: "Findings") -> "list[str] | None":
 def open_files(findings: "Findings") -> int | None:
     """The lowest RLIMIT_NOFILE of all layers, None without one."""
     found = None
-    for layer in findings.layers:
+    for layer in findings.layers if findings.mode != "audit" else ():
         value = (layer.get("limits") or {}).get("open_files")
         if value:
             found = value if found is None else min(found, value)
