@@ -11,4 +11,5 @@ SOCK_DGRAM = 2
 IPPROTO_IP = 0  # the type's own: TCP for a stream, UDP for datagrams
 IPPROTO_TCP = 6
 IPPROTO_UDP = 17
+IPPROTO_ROUTING = 43  # an IPv6 extension header
 NETLINK_ROUTE = 0

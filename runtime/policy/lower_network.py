@@ -214,9 +214,11 @@ def _programs(families: tuple[int, ...], ranges: "Mapping[str, Ranges]", maps: t
         if "egress" in ranges:
             program = programs.peer_program(version, ranges["egress"])
             found[f"INET{version}_CONNECT"] = found[f"UDP{version}_SENDMSG"] = (program, places)
+    if "egress" in ranges and 6 in versions:
+        found["INET_EGRESS"] = (programs.route_program(), ())
     if "ingress" in ranges:
         found["INET_INGRESS"] = (programs.ingress_program(ranges["ingress"], ranges.get("egress")), places)
-    kinds = {"INET_SOCK_CREATE": "CGROUP_SOCK", "INET_INGRESS": "CGROUP_SKB"}
+    kinds = {"INET_SOCK_CREATE": "CGROUP_SOCK", "INET_INGRESS": "CGROUP_SKB", "INET_EGRESS": "CGROUP_SKB"}
     return [
         (PROGRAM_NAME, BPF_PROG_TYPES[kinds.get(hook, "CGROUP_SOCK_ADDR")], BPF_ATTACH_TYPES[hook], program, used)
         for hook, (program, used) in found.items()

@@ -7,7 +7,7 @@ Source: Documentation/bpf/prog_cgroup_sockopt and libbpf's program types, linux/
 """
 
 from runtime.abi import bpf
-from runtime.abi.sockets import IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM
+from runtime.abi.sockets import IPPROTO_ROUTING, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM
 from runtime.policy.ebpf import FRAME, Assembly
 from runtime.policy.port_classes import Ranges
 
@@ -178,6 +178,21 @@ def _load_bytes(code: Assembly, to: int, size: int) -> None:
     code.emit(bpf.BPF_MOV32_K, _R4, imm=size)
     code.call(bpf.BPF_FUNC_SKB_LOAD_BYTES)
     code.jump("deny", bpf.BPF_JNE_K, _R0)
+
+
+def route_program() -> bytes:
+    """A packet that leaves: none of IPv6 with a routing header, whose first stop is not the peer that was judged.
+
+    Any process may ask for such a header (IPV6_RTHDR); IPv4's source routes and the headers before it need CAP_NET_RAW.
+    """
+    code = Assembly()
+    code.emit(bpf.BPF_MOV64_X, _CTX, _R1)
+    code.emit(bpf.BPF_LDX_W, _R1, _CTX, bpf.SKB_PROTOCOL)
+    code.jump("allow", bpf.BPF_JNE_K, _R1, _ETH_P_IPV6)
+    _load_packet(code, 6, _WORD, 1)
+    code.emit(bpf.BPF_LDX_B, _R1, FRAME, _WORD)
+    code.jump("deny", bpf.BPF_JEQ_K, _R1, IPPROTO_ROUTING)
+    return _finish(code)
 
 
 def ingress_program(ingress: Ranges, egress: Ranges | None) -> bytes:

@@ -356,6 +356,15 @@ def test_nothing_to_judge() -> None:
     assert lower_network([layer(domains=[1], egress=[], ingress=[], bind=[])], True) is None
 
 
+def test_packets_with_a_routing_header_stay() -> None:
+    """A packet of IPv6 that goes by another address first does not leave; every other one does."""
+    code = program(lowered(egress=[]), "INET_EGRESS")
+    ipv6 = {bpf.SKB_PROTOCOL: 0xDD86}
+    assert Machine(ipv6, packet=packet("2001:db8::1", 5, next_header=43)).run(code) == 0
+    assert Machine(ipv6, packet=packet("2001:db8::1", 5)).run(code) == 1
+    assert Machine({bpf.SKB_PROTOCOL: 0x0008}, packet=packet("192.0.2.1", 5)).run(code) == 1
+
+
 def test_hooks_that_are_attached() -> None:
     """Only those that something is to be judged at; IPv6's fall away with its sockets, IPv4's do not."""
     hooks = {number: name for name, number in bpf.BPF_ATTACH_TYPES.items()}
@@ -364,11 +373,11 @@ def test_hooks_that_are_attached() -> None:
         return {hooks[attach] for _name, _kind, attach, _code, _maps in lowered(**network)[1]}
 
     peers = {"INET4_CONNECT", "INET6_CONNECT", "UDP4_SENDMSG", "UDP6_SENDMSG"}
-    assert names(egress=[]) == {"INET_SOCK_CREATE", *peers}
+    assert names(egress=[]) == {"INET_SOCK_CREATE", "INET_EGRESS", *peers}
     assert names(ingress=[]) == {"INET_SOCK_CREATE", "INET_INGRESS"}
     assert names(bind=[]) == {"INET_SOCK_CREATE", "INET4_BIND", "INET6_BIND"}
     assert names(egress=[], domains=[1, 2]) == {"INET_SOCK_CREATE", "INET4_CONNECT", "UDP4_SENDMSG"}
-    assert names(egress=[], domains=[10]) == {"INET_SOCK_CREATE", *peers}
+    assert names(egress=[], domains=[10]) == {"INET_SOCK_CREATE", "INET_EGRESS", *peers}
 
 
 def test_limits_of_sockets() -> None:
