@@ -23,7 +23,7 @@ int plan_map(int fd, struct plan *plan, const char **why);
 /* argv[0] == "postern:init": run the plan in fd argv[1]. Returns the exit code of the runtime process. executor.c */
 int executor_main(int argc, char **argv, char **envp);
 
-/* argv[0] == "postern:landlock": the exit code is the ABI of the kernel's Landlock, 0 for none. op_landlock.c */
+/* argv[0] == "postern:landlock": writes the ABI of the kernel's Landlock as one byte, 0 for none. op_landlock.c */
 int landlock_main(void);
 
 /* `postern plan-check FILE...`: 0 when every image is accepted, 1 with one line each otherwise. */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,29 @@ def test_without_the_list_the_program_is_asked(monkeypatch: pytest.MonkeyPatch) 
         os.close(fd)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.skipif(not PROGRAM.exists(), reason="build/postern is not built: make build")
+def test_the_answer_comes_where_children_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine may hand down an ignored SIGCHLD: then there is no exit code."""
+    monkeypatch.setattr(landlock, "_ACTIVE_MODULES", "/nonexistent")
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    fd = os.open(PROGRAM, os.O_PATH | os.O_CLOEXEC)
+    try:
+        assert landlock.probe_landlock(fd) == kernels_answer()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+        os.close(fd)
+
+
+def test_a_program_that_cannot_be_started_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is a descriptor of something else; nothing stays open."""
+    monkeypatch.setattr(landlock, "_ACTIVE_MODULES", "/nonexistent")
+    before = os.listdir("/proc/self/fd")
+    fd = os.open("/", os.O_RDONLY | os.O_CLOEXEC)
+    assert landlock.probe_landlock(fd) == 0
+    os.close(fd)
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_what_nobody_can_tell_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
