@@ -123,17 +123,26 @@ def find_arch(name: str) -> Arch | None:
     return None if facts is None else Arch(token, *facts)
 
 
-_tables: dict[str, dict[str, int]] = {}
+_tables: dict[str, tuple[list[tuple[int, tuple[str, ...]]], dict[str, int]]] = {}
+
+
+def _table(arch: Arch) -> tuple[list[tuple[int, tuple[str, ...]]], dict[str, int]]:
+    found = _tables.get(arch.table)
+    if found is None:
+        module = __import__("runtime.seccomp.tables." + arch.table, None, None, ("SYSCALLS",))
+        blocks = [(start, tuple(names.split())) for start, names in module.SYSCALLS]
+        numbers: dict[str, int] = {}
+        for start, names in blocks:
+            numbers.update(zip(names, range(start, start + len(names)), strict=True))
+        _tables[arch.table] = found = blocks, numbers
+    return found
 
 
 def syscall_numbers(arch: Arch) -> dict[str, int]:
     """Name -> number of every system call of `arch`, in ascending order; shared, do not change it."""
-    numbers = _tables.get(arch.table)
-    if numbers is None:
-        module = __import__("runtime.seccomp.tables." + arch.table, None, None, ("SYSCALLS",))
-        numbers = {}
-        for start, names in module.SYSCALLS:
-            words = names.split()
-            numbers.update(zip(words, range(start, start + len(words)), strict=True))
-        _tables[arch.table] = numbers
-    return numbers
+    return _table(arch)[1]
+
+
+def syscall_blocks(arch: Arch) -> list[tuple[int, tuple[str, ...]]]:
+    """(first number, names of consecutive numbers) of every system call of `arch`, in ascending order; shared likewise."""
+    return _table(arch)[0]

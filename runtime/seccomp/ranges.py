@@ -4,7 +4,7 @@ Between the calls that rules name stands the default; above the newest call that
 a libc which probes for a newer call falls back instead of giving up.  x86_64 and x32 share one audit architecture.
 """
 
-from runtime.seccomp.arches import X32, X32_BIT, X86_64, Arch
+from runtime.seccomp.arches import X32, X32_BIT, X86_64, Arch, syscall_blocks
 from runtime.seccomp.filter import ENOSYS, RET_ERRNO, RET_KILL_THREAD, WORD_MAX, Profile
 from runtime.seccomp.resolve import Resolver, newest_number
 
@@ -31,7 +31,8 @@ def range_tables(profile: Profile) -> "list[tuple[int, list[int], list[Target]]]
         table = RangeTable(profile.rest)
         newest = {arch.token: newest_number(names, arch) if arch.token in profile.listed else 0 for arch in arches}
         for arch in sorted(arches, key=_is_x32):
-            table.add(X32_BIT if arch.token == X32 else 0, resolver.verdicts(arch), newest[arch.token])
+            base = X32_BIT if arch.token == X32 else 0
+            table.add(base, syscall_blocks(arch), resolver.verdicts(arch), newest[arch.token])
         if X86_64 in newest:
             table.close_x86_64(newest[X86_64], newest.get(X32))
         done.append((audit, table.starts, table.targets))
@@ -53,32 +54,30 @@ class RangeTable:
         self.starts = [0]
         self.targets: list[Target] = [default]
 
-    def add(self, base: int, verdicts: "dict[int, Target]", newest: int) -> None:
+    def add(
+        self, base: int, blocks: "list[tuple[int, tuple[str, ...]]]", verdicts: "dict[str, Target]", newest: int
+    ) -> None:
         """Add one ABI's calls, whose numbers start at `base` and go to the end; newer than `newest` is ENOSYS (0: default)."""
-        starts, targets, default = self.starts, self.targets, self.default
-        if base:
-            self.put(base, default)
-        last = targets[-1]
-        position = base
-        order = sorted(verdicts)
-        for number, target in zip(order, map(verdicts.__getitem__, order), strict=True):
-            if number != position and last != default:
-                starts.append(position)
-                targets.append(default)
-                last = default
-            if target != last:
-                if starts[-1] == number:
-                    targets[-1] = target
-                else:
-                    starts.append(number)
-                    targets.append(target)
-                last = target
-            position = number + 1
-        self.put(position, default)
+        default = self.default
+        self.put(base, default)
+        last: Target | None = None  # the last call's; None for calls that no rule names
+        end = named = base  # after the last call, and after the last one that a rule names
+        for start, names in blocks:
+            if last is not None and start != end:
+                self.put(end, default)
+                last, named = None, end
+            for number, target in enumerate(map(verdicts.get, names), start):
+                if target is not last:
+                    if target is None:
+                        named = number
+                    last = target
+                    self.put(number, default if target is None else target)
+            end = start + len(names)
+        if last is not None:
+            named = end
+            self.put(end, default)
         if newest:
-            self.put(
-                max(newest + 1, position), NEWER
-            )  # a multiplexer that rules reach may be newer than what they name
+            self.put(max(newest + 1, named), NEWER)  # a multiplexer that rules reach may be newer than what they name
 
     def close_x86_64(self, newest: int, newest_x32: int | None) -> None:
         """The numbers that no call of x86_64 and x32 has, as runc's and libseccomp's programs together decide them.
