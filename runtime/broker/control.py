@@ -5,8 +5,9 @@ docs/broker-service.md says what can be asked; the worker gives the operations, 
 
 import posix
 import socket
-from json import dumps, loads
 from struct import Struct
+
+from oci_schemas.json_text import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Client:
 
     def say(self, message: "dict[str, Any]") -> bool:
         """Send a line, later where the socket is full; False: it has not read for too long, or is gone."""
-        self._out += (dumps(message, separators=(",", ":")) + "\n").encode()
+        self._out += dumps(message) + b"\n"
         return self.flush() and len(self._out) <= MOST_UNSENT
 
     def flush(self) -> bool:

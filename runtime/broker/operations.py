@@ -51,7 +51,13 @@ def status(service: "Service", _client: Client, _request: "dict[str, Any]") -> "
             statistics = service.core.stats(one.index)
             row |= {name: statistics[name] for name in _STATISTICS}
         containers.append(row)
-    return {"ok": True, "pid": posix.getpid(), "containers": containers, "lost_records": service.log.lost}
+    return {
+        "ok": True,
+        "pid": posix.getpid(),
+        "containers": containers,
+        "lost_records": service.log.lost,
+        "kernel_audit": service.audit is not None,
+    }
 
 
 def apply(service: "Service", client: Client, request: "dict[str, Any]") -> "dict[str, Any]":

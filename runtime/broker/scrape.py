@@ -79,6 +79,9 @@ def exposition(service: "Service") -> str:
         "events_lost_total": ("counter", "Events that found the ring full.", together["lost_events"]),
         "records_lost_total": ("counter", "Records that could not be written.", service.log.lost),
     }
+    if service.audit is not None:
+        text = "Denials of the kernel whose container could not be told."
+        gauges["kernel_records_unattributed_total"] = ("counter", text, service.audit.unattributed)
     return render(containers, gauges, service.core.histogram())
 
 

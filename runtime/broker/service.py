@@ -8,8 +8,9 @@ from time import monotonic_ns, time_ns
 from runtime.broker import operations
 from runtime.broker.agent import Compilation
 from runtime.broker.ask import FunctionHandlers, Question, Questions
-from runtime.broker.audit import CallNames, describe, is_wanted, limit_record
+from runtime.broker.audit import CallNames, describe, is_wanted, limit_record, timestamp
 from runtime.broker.control import Client, accept
+from runtime.broker.kernel_audit import KernelAudit, open_audit
 from runtime.broker.keeper_wire import ADD, GONE, LIMIT, OVER, TABLE, Message, receive, send
 from runtime.broker.logs import FileLog, JournalLog
 from runtime.broker.native import ASK
@@ -56,6 +57,10 @@ class Service:
         self.running = True
         self.watch(channel.fileno(), self._read_keeper)
         self.watch(core.wake_fd(), self.drain)
+        heard = open_audit()
+        self.audit = None if heard is None else KernelAudit(heard)
+        if self.audit is not None:
+            self.watch(self.audit.fileno(), self._read_audit)
 
     def watch(self, fd: int, reader: "Callable[[], None]", events: int = select.POLLIN) -> None:
         """Call `reader` when something is to be read."""
@@ -113,6 +118,8 @@ class Service:
 
     def _add(self, registration: Registration) -> None:
         self.registry.add(registration)
+        if self.audit is not None and not registration.joined:
+            self.audit.know(registration)
         if registration.table >= 0:
             self.decide_by(registration, registration.table)
             return
@@ -193,6 +200,14 @@ class Service:
             record = describe(event, registration, self.names, handler)
             by_container.setdefault(registration.container_id, []).append(record)
 
+    def _read_audit(self) -> None:
+        records = [] if self.audit is None else self.audit.read(self.registry, self.names, timestamp(time_ns()))
+        for record in records:
+            container_id = str(record["container"])
+            head = next((one.head for one in self.registry.of_container(container_id)), {})
+            if head.get("audit", "denials") != "none":
+                self.log.write(container_id, [record])
+
     def _ask(self, event: "Event", registration: Registration) -> None:
         limit = int(registration.head.get("timeout_ms") or 0)
         record = describe(event, registration, self.names, HANDLERS[event.handler])
@@ -220,6 +235,8 @@ class Service:
         self.registry.remove(registration)
         if not self.registry.of_container(registration.container_id):
             self.log.end(registration.container_id)
+            if self.audit is not None:
+                self.audit.forget(registration.container_id)
             self.recordings.end(registration.container_id)
 
     # --- the control socket

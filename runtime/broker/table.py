@@ -4,7 +4,7 @@ Pure and on the hot path: create saves the bytes, the broker maps them.  Numbers
 """
 
 import posix
-from _struct import error as StructError  # noqa: N812 - a class, whatever its name
+from _struct import error as StructError  # type: ignore[attr-defined]  # noqa: N812 - a class, whatever its name
 from _struct import pack, unpack_from
 
 from runtime.seccomp.arches import ARCHES, MACHINES, Arch, syscall_numbers

@@ -83,7 +83,8 @@ def make_gate(found: "Resolved", lowered: "Lowered", facts: "HostFacts", root: s
         from runtime.launch.broker import broker_socket
 
         table, listener = encode_table(lowered.broker, facts.machine), broker_socket(root)
-    saved = encode_saved(found.name, found.hash, lowered.landlock, listener, lowered.bound)
+    open_gate = Gate(lowered.points, lowered.landlock, lowered.network, b"", table, listener)
+    saved = encode_saved(open_gate, found.name, lowered.bound, found.layers)
     return Gate(lowered.points, lowered.landlock, lowered.network, saved, table, listener)
 
 

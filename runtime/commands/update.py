@@ -62,7 +62,8 @@ def apply_write(fd: int, write: Write) -> None:
         return
 
 
-def _apply(container: Container, resources: "Mapping[str, Any]") -> None:
+def change_limits(container: Container, resources: "Mapping[str, Any]") -> None:
+    """Write resources into a container's cgroup.  Raises: ConfigError, CgroupError."""
     fd = container.open_cgroup()
     facts = probe_facts(None)
     limits = compile_limits(fill_in(resources, _read(fd, "cpu.max")), facts.hugepage_sizes)
@@ -87,6 +88,6 @@ def execute(invocation: Invocation) -> int:
     path = invocation.text("resources")
     container = find_for(invocation)
     resources = read_resources(path) if path else resources_of_flags(invocation)
-    _apply(container, resources)
+    change_limits(container, resources)
     container.close()
     return 0

@@ -79,18 +79,28 @@ def landlock_restrict(draft: Draft, slot: int | None) -> None:
         draft.final.append(op("LANDLOCK_RESTRICT", "policy: unable to restrict init by Landlock", ruleset=slot))
 
 
-def encode_saved(name: str, digest: str, landlock: "Landlock", listener: str | None, bound: "Bound") -> bytes:
-    """policy.bin: what holds for every process that joins later; `bound` is what it may have, capabilities and open files."""
-    return dumps((_FORMAT, name, digest, landlock, listener, bound), 2)
+def encode_saved(gate: Gate, name: str, bound: "Bound", layers: "list[dict[str, Any]]") -> bytes:
+    """policy.bin: what holds for every process that joins later, and the layers for `policy apply`.
+
+    `bound` is what a process may have, capabilities and open files; the layers are marshalled apart, since exec does not need them.
+    """
+    return dumps((_FORMAT, name, gate.landlock, gate.listener, bound, dumps(layers, 2)), 2)
 
 
 def decode_saved(data: bytes) -> "tuple[Gate, Bound]":
     """What `encode_saved` wrote.  Raises: ValueError when it is not that."""
     try:
         saved: Any = loads(data)  # noqa: S302 - written by create into a directory that is ours alone
-        found, _name, _digest, landlock, listener, bound = saved
+        found, _name, landlock, listener, bound, _layers = saved
     except (EOFError, TypeError, ValueError):
         raise ValueError(f"{SAVED_NAME} is damaged") from None
     if found != _FORMAT:
         raise ValueError(f"{SAVED_NAME} was written by another version")
     return Gate(landlock=landlock, listener=listener), bound
+
+
+def decode_layers(data: bytes) -> "tuple[str, Bound, list[dict[str, Any]]]":
+    """The policy's name, its bound and its layers in what `encode_saved` wrote.  Raises: ValueError when it is not that."""
+    decode_saved(data)
+    _found, name, _landlock, _listener, bound, layers = loads(data)  # noqa: S302 - as above
+    return name, bound, loads(layers)  # noqa: S302

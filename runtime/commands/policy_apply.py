@@ -1,0 +1,186 @@
+"""policy apply: another policy for a container that runs, in effect with its next call.
+
+The policy is added to the one that holds, so the container can only lose; root may replace what holds with `--loosen` (the site's floor
+stays).  Alive are the broker's table, the network's programs and the limits of the cgroup.  The filter, the mounts, Landlock and what the
+process was given cannot be changed from outside: a policy that needs them different is refused, with each such rule, and nothing is done.
+"""
+
+import posix
+
+from runtime.commands.broker_client import ask_broker
+from runtime.commands.containers import Container, read_at
+from runtime.commands.gating import make_gate
+from runtime.commands.launching import check_config, seccomp_section
+from runtime.commands.policy_call import PolicyCall
+from runtime.commands.update import change_limits
+from runtime.errors import BrokerError, LifecycleError, PolicyError
+from runtime.host.landlock import probe_landlock
+from runtime.host.probe import probe_facts
+from runtime.launch.report import reason
+from runtime.launch.spawn import make_memfd
+from runtime.plan.policy import SAVED_NAME, TABLE_NAME, decode_layers
+from runtime.policy.artefact import load_policy
+from runtime.policy.choose import combine, load_site
+from runtime.policy.lower import lower
+from runtime.policy.trusted import DIRECTORY, Resolved
+from runtime.seccomp.compile import compile_profiles
+from runtime.state.container_id import check_id
+from runtime.state.lifecycle import require
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runtime.host.facts import HostFacts
+    from runtime.policy.lower import Lowered
+
+# what differs: the mechanisms of `policy explain` whose rules are to blame
+_BLAME = {
+    "filter": ("seccomp", "broker"),
+    "mounts": ("mounts",),
+    "landlock": ("landlock",),
+    "process": ("config",),
+}
+_WRITE = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
+
+
+def execute(call: PolicyCall) -> int:
+    """Exchange the policy.  Raises: OciError."""
+    container_id, word = call.positional(2)
+    loosen = call.switch("loosen")
+    if loosen and posix.geteuid() != 0:
+        raise BrokerError("only root may loosen a policy")
+    container = Container(call.invocation.root, check_id(container_id))
+    require("update", container.status, container_id)
+    try:
+        said = _exchange(call, container, word, loosen)
+    finally:
+        container.close()
+    call.say([f"{name}: {what}" for name, what in said.items()], said)
+    return 0
+
+
+def _exchange(call: PolicyCall, container: Container, word: str, loosen: bool) -> dict[str, str]:
+    invocation = call.invocation
+    old = _saved_layers(container)
+    new = _wanted(call, word, old, loosen)
+    config = check_config(read_at(container.dir_fd, "config.json"))
+    facts = probe_facts(config, False, probe_landlock(invocation.exe_fd))
+    before, after = lower(old, config, facts), lower(new.layers, config, facts)
+    check_alive(before, after, config, facts)
+    gate = make_gate(new, after, facts, invocation.root)
+    said = {"policy": new.name, "broker": "unchanged", "network": "unchanged", "resources": "unchanged"}
+    if gate.table:
+        said["broker"] = _swap(invocation.root, container.state.container_id, gate.table, loosen)
+    if before.network != after.network:
+        from runtime.network.apply import replace_network
+
+        replace_network(container.state.cgroup_mount, container.state.cgroup_path, after.network)
+        said["network"] = "replaced"
+    if _resources(before) != _resources(after):
+        change_limits(container, _resources(after))
+        said["resources"] = "changed"
+    for name, data in ((TABLE_NAME, gate.table), (SAVED_NAME, gate.saved)):
+        if data:
+            _save(container.dir_fd, name, data)
+    return said
+
+
+def _saved_layers(container: Container) -> "list[dict[str, Any]]":
+    try:
+        data = read_at(container.dir_fd, SAVED_NAME)
+    except FileNotFoundError:
+        raise PolicyError(
+            [f"container {container.state.container_id} was created without a policy: none can be put over it later"]
+        ) from None
+    try:
+        return decode_layers(data)[2]
+    except ValueError as error:
+        raise LifecycleError(str(error)) from None
+
+
+def _wanted(call: PolicyCall, word: str, old: "list[dict[str, Any]]", loosen: bool) -> Resolved:
+    """The policy to be put in force: what holds and the new one; with --loosen the new one and the site's floor."""
+    invocation = call.invocation
+    directory = invocation.policy_dir or DIRECTORY
+    found = load_policy(word, invocation.root, directory)
+    if not loosen:
+        name = "+".join(dict.fromkeys([*(str(layer["name"]) for layer in old), found.name]))
+        return Resolved(name, found.hash, [*old, *(layer for layer in found.layers if layer not in old)])
+    site = load_site(invocation.root, directory)
+    floor = [load_policy(floor, invocation.root, directory, directory) for floor in (site or {}).get("floor") or ()]
+    return combine([found, *floor])
+
+
+def _resources(lowered: "Lowered") -> "dict[str, Any]":
+    return dict((lowered.config.get("linux") or {}).get("resources") or {})
+
+
+def _process(lowered: "Lowered") -> "dict[str, Any]":
+    """The config without what can change in a running container."""
+    linux = {
+        key: value for key, value in (lowered.config.get("linux") or {}).items() if key not in ("resources", "seccomp")
+    }
+    return {**lowered.config, "linux": linux}
+
+
+def _program(lowered: "Lowered", config: "Any", machine: str) -> bytes:
+    own = seccomp_section(config)
+    sections = [*([own] if own else []), *lowered.sections]
+    return compile_profiles(sections, machine).program if sections else b""
+
+
+def check_alive(before: "Lowered", after: "Lowered", config: "Any", facts: "HostFacts") -> None:
+    """Refuse what cannot be changed in a running container.  Raises: PolicyError with every rule that would need it."""
+    differs = {
+        "filter": before.sections != after.sections
+        and _program(before, config, facts.machine) != _program(after, config, facts.machine),
+        "mounts": before.points != after.points,
+        "landlock": before.landlock != after.landlock,
+        "process": _process(before) != _process(after) or before.bound != after.bound,
+    }
+    if before.broker is None and after.broker is not None:
+        differs["filter"] = True
+    blamed = [mechanism for what, is_different in differs.items() if is_different for mechanism in _BLAME[what]]
+    if not blamed:
+        return
+    fresh = [row for row in after.rows if row[2] in blamed and row not in before.rows]
+    gone = [row for row in before.rows if row[2] in blamed and row not in after.rows]
+    lines = [
+        f"{where}: {text}: {mechanism} cannot be changed in a running container" for text, where, mechanism, _ in fresh
+    ]
+    lines += [
+        f"{where}: {text}: {mechanism} cannot be taken back in a running container"
+        for text, where, mechanism, _ in gone
+    ]
+    names = ", ".join(what for what, is_different in differs.items() if is_different)
+    raise PolicyError(lines or [f"the {names} of a running container cannot be changed"])
+
+
+def _swap(root: str, container_id: str, table: bytes, loosen: bool) -> str:
+    fd = make_memfd("broker-table")
+    try:
+        posix.write(fd, table)
+        answer = ask_broker(root, {"op": "apply", "id": container_id, "loosen": loosen}, (fd,))
+    finally:
+        posix.close(fd)
+    return f"table of {answer['swapped']} listener{'' if answer['swapped'] == 1 else 's'} exchanged"
+
+
+def _save(dir_fd: int, name: str, data: bytes) -> None:
+    """Replace a file of the state directory: whole or not at all."""
+    temporary = f".{name}.new"
+    try:
+        try:
+            posix.unlink(temporary, dir_fd=dir_fd)  # of an apply that was killed
+        except FileNotFoundError:
+            pass
+        fd = posix.open(temporary, _WRITE, 0o600, dir_fd=dir_fd)
+        try:
+            while data:
+                data = data[posix.write(fd, data) :]
+        finally:
+            posix.close(fd)
+        posix.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    except OSError as error:
+        raise BrokerError(f"the policy holds, but {name} cannot be saved for exec: {reason(error)}") from error
