@@ -9,17 +9,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def schema_texts(documents: Mapping[str, type[BaseModel]]) -> dict[str, str]:
+def schema_texts(
+    documents: Mapping[str, type[BaseModel]], generator: type[GenerateJsonSchema] = GenerateJsonSchema
+) -> dict[str, str]:
     """The text of each schema file, by file name."""
-    return {f"{name}.json": _text(model) for name, model in documents.items()}
+    return {f"{name}.json": _text(model, generator) for name, model in documents.items()}
 
 
-def _text(model: type[BaseModel]) -> str:
-    schema = {"$schema": _DIALECT, **_tidied(model.model_json_schema(by_alias=True))}
+def _text(model: type[BaseModel], generator: type[GenerateJsonSchema]) -> str:
+    schema = {"$schema": _DIALECT, **_tidied(model.model_json_schema(by_alias=True, schema_generator=generator))}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -21,6 +21,7 @@ _ACTIONS = {
     "SCMP_ACT_TRACE": "deny",
 }
 _INEXACT = {"SCMP_ACT_TRAP": "SIGSYS", "SCMP_ACT_TRACE": "a tracer", "SCMP_ACT_KILL_THREAD": "ending one thread alone"}
+_DOES = {"deny": "denies the call", "kill": "ends the process"}
 _OPERATORS = {
     "SCMP_CMP_EQ": "==",
     "SCMP_CMP_NE": "!=",
@@ -107,7 +108,7 @@ def _action(word: str, place: str, notes: Notes) -> str:
     if word not in _ACTIONS:
         notes.lost(f"{place} {word}: denied instead")
     elif word in _INEXACT:
-        notes.lost(f"{place} {word}: {_INEXACT[word]}; the policy {_ACTIONS[word]}s")
+        notes.lost(f"{place} {word}: {_INEXACT[word]}; the policy {_DOES[_ACTIONS[word]]}")
     return _ACTIONS.get(word, "deny")
 
 

@@ -157,7 +157,9 @@ def _ioctls(value: Any, place: str, notes: Notes) -> list[Any]:
     kept = []
     for item in as_list(value):
         word = item.get("name", item.get("cmd")) if isinstance(item, dict) else item
-        if isinstance(word, int) or word in IOCTLS or word in IOCTL_GROUPS:
+        if (isinstance(word, int) and not isinstance(word, bool)) or (
+            isinstance(word, str) and (word in IOCTLS or word in IOCTL_GROUPS)
+        ):
             kept.append(word)
         else:
             notes.lost(f"{place}: {shortened(item)}")

@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import PydanticUndefined, core_schema
 
 from oci_schemas.json_schemas import schema_texts
 from runtime.policy import schema
@@ -43,9 +44,16 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
 )
 
 
+class _WithoutNull(GenerateJsonSchema):
+    """A key that is not given is left out: without a value it is refused."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+
 def schema_text() -> str:
     """The JSON Schema of a policy (draft 2020-12)."""
-    return schema_texts({"policy": Policy})["policy.json"]
+    return schema_texts({"policy": Policy}, _WithoutNull)["policy.json"]
 
 
 def reference() -> str:

@@ -1,0 +1,181 @@
+"""Profiles of others: what comes out is a policy, and what it does not say is told."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.errors import PolicyError
+from runtime.policy.import_notes import Notes
+from runtime.policy.importing import import_text
+from tests.runtime.policy.test_load import VALUES
+
+PODMAN = Path("/usr/share/containers/seccomp.json")
+
+
+def convert(profile: object) -> tuple[dict[str, object], list[str]]:
+    """The policy as data, and what was not carried over."""
+    text, lost = import_text(json.dumps(profile).encode(), "p.json", "made")
+    policy: dict[str, object] = yaml.safe_load(text)
+    return policy, [line.removeprefix("not carried over: ") for line in lost]
+
+
+def test_a_seccomp_profile() -> None:
+    """Actions, errors and conditions; the network is left to config.json, as the profile left it."""
+    policy, lost = convert(
+        {
+            "defaultAction": "SCMP_ACT_ERRNO",
+            "defaultErrnoRet": 38,
+            "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X32"],
+            "syscalls": [
+                {"names": ["read", "write", "nosuch"], "action": "SCMP_ACT_ALLOW"},
+                {"names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 2114060288, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]},
+                {"names": ["personality"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 8, "op": "SCMP_CMP_EQ"}]},
+                {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38, "excludes": {"caps": ["CAP_SYS_ADMIN"]}},
+                {"names": ["mount"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_ADMIN"]}},
+                {"names": ["ptrace"], "action": "SCMP_ACT_ALLOW", "includes": {"minKernel": "4.8"}},
+                {"names": ["arm_fadvise64_64"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["arm"]}},
+                {"names": ["kcmp"], "action": "SCMP_ACT_TRAP", "surprise": 1},
+            ],
+        }
+    )  # fmt: skip
+    assert policy["network"] == "unrestricted"
+    assert policy["syscalls"] == {
+        "default": "deny",
+        "errno": "ENOSYS",
+        "allow": [
+            {"call": ["read", "write"]},
+            {"call": ["clone"], "when": ["arg0 & 0x7e020000 == 0x0"]},
+            {"call": ["personality"], "when": ["arg0 == 0x8"]},
+            {"call": ["ptrace"]},
+        ],
+        "deny": [{"call": ["clone3"], "errno": "ENOSYS"}, {"call": ["kcmp"]}],
+    }
+    assert lost == [
+        "architectures SCMP_ARCH_X32: a policy takes calls of the machine's own alone",
+        'syscalls[0]: unknown system calls "nosuch"',
+        "syscalls[3] (deny clone3): excludes the capabilities CAP_SYS_ADMIN: holds whatever the capabilities",
+        "syscalls[4] (allow mount): includes the capabilities CAP_SYS_ADMIN: left out",
+        "syscalls[6] (allow arm_fadvise64_64): includes the architectures arm",
+        "syscalls[7].surprise: 1",
+        "syscalls[7].action SCMP_ACT_TRAP: SIGSYS; the policy denies the call",
+    ]
+
+
+@pytest.mark.skipif(not PODMAN.exists(), reason="no container engine's own profile on this machine")
+def test_an_engines_own_profile() -> None:
+    """The whole of a real one becomes a policy in which nothing is wrong."""
+    text, lost = import_text(PODMAN.read_bytes(), "seccomp.json", "podman")
+    policy = yaml.safe_load(text)
+    allowed = {name for rule in policy["syscalls"]["allow"] for name in rule["call"]}
+    assert {"read", "openat", "clone"} <= allowed
+    assert any("CAP_SYS_PTRACE" in line for line in lost)
+
+
+def test_a_zviz_profile_in_sections() -> None:
+    """Calls, ioctl requests, paths, networks; every other key is named."""
+    policy, lost = convert(
+        {
+            "version": 2,
+            "description": "theirs",
+            "syscalls": {"default": "deny", "allow": ["read", {"name": "write", "intent": "output"}], "broker": ["openat"], "deny": ["mount"], "trace": ["x"]},
+            "ioctl": {"allow": ["TCGETS", "FROB", 21523]},
+            "landlock": {"read_only": ["/usr", "relative"], "rw": ["/tmp/**"], "abi": 3},
+            "network": {"egress": ["10.0.0.0/8", {"cidr": "192.0.2.1", "port": 443, "protocol": "tcp"}, {"cidr": "example.com"}], "dns": True},
+            "audit": {"level": "all", "sink": "file"},
+            "seccomp_notify": {"timeout": 3},
+        }
+    )  # fmt: skip
+    assert policy == {
+        "name": "made",
+        "version": "2",
+        "description": "theirs",
+        "syscalls": {"default": "deny", "allow": ["read", "write"], "broker": ["openat"], "deny": ["mount"]},
+        "ioctl": ["TCGETS", 21523],
+        "filesystem": {"read": ["/usr"], "write": ["/tmp"]},
+        "network": {"egress": [{"allow": "10.0.0.0/8"}, {"allow": "192.0.2.1", "ports": [443], "protocols": ["tcp"]}]},
+        "audit": "all",
+    }
+    assert [line.partition(":")[0] for line in lost] == [
+        "syscalls.trace",
+        "ioctl",
+        "landlock.read_only",
+        "landlock.abi",
+        "network.egress[2]",
+        "network.dns",
+        "audit.sink",
+        "seccomp_notify",
+    ]
+
+
+def test_a_zviz_manifest() -> None:
+    """One rule after the other; an intent is read by people, what else a rule holds is named."""
+    rules = [
+        {"syscall": "read", "action": "allow", "intent": "input"},
+        {"syscalls": ["openat", "connect"], "decision": "broker"},
+        {"syscall": "write", "action": "allow", "args": [1]},
+        {"syscall": "kill", "action": "perhaps"},
+        {"syscall": "mount", "action": "deny", "id": 7},
+    ]
+    policy, lost = convert({"name": "x", "manifest": rules, "hash": "abc"})
+    assert policy["syscalls"] == {
+        "default": "deny",
+        "allow": ["read"],
+        "broker": ["openat", "connect"],
+        "deny": ["mount"],
+    }
+    assert [line.partition(":")[0] for line in lost] == ["manifest[2]", "manifest[3]", "manifest[4].id", "hash"]
+    assert convert(rules)[0]["syscalls"] == policy["syscalls"]
+
+
+def test_what_is_no_profile() -> None:
+    """Said in one line."""
+    for profile in ([], "x", {"frob": 1}, {}, {"linux": 3}):
+        with pytest.raises(PolicyError, match=r"^policy: p.json:1: "):
+            convert(profile)
+    with pytest.raises(PolicyError, match="invalid JSON"):
+        import_text(b"{", "p.json", "made")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "syscalls",
+                "ioctl",
+                "landlock",
+                "filesystem",
+                "network",
+                "audit",
+                "rules",
+                "manifest",
+                "allow",
+                "defaultAction",
+                "flags",
+                "archMap",
+                "x",
+            ]
+        ),
+        VALUES,
+        max_size=5,
+    )
+)
+def test_any_profile_is_converted_or_refused(profile: dict[str, object]) -> None:
+    """Nothing but PolicyError is raised, and what comes out is a policy."""
+    try:
+        policy, lost = convert(profile)
+    except PolicyError:
+        return
+    assert policy["name"] == "made"
+    assert all(line.isprintable() for line in lost)
+
+
+def test_the_same_loss_is_told_once() -> None:
+    """And control characters are shown as escapes."""
+    notes = Notes()
+    notes.lost("a\x1b")
+    notes.lost("a\x1b")
+    assert notes.lines == ["not carried over: a\\x1b"]

@@ -1,0 +1,100 @@
+"""The shape of policies: every violation at once, with its line and what may have been meant."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.policy.load import format_found, load_policy
+from runtime.policy.schema import Policy
+from tests.runtime.policy.policies import violations_of
+
+
+def test_every_violation_is_reported_at_once() -> None:
+    """Wrong names, wrong shapes and wrong values in one go, in the order of the file."""
+    text = """\
+syscals: {}
+syscalls:
+  default: alow
+  allow:
+    - reed
+    - {cal: write}
+    -
+    - {call: "@basic-io", when: ["arg0 = 1"]}
+filesystem:
+  write: [workspace, /tmp]
+  execute: /usr
+network:
+  egress: [10.0.0.1/8, {allow: any, port: 3}]
+limits: {wall_time: soon}
+"""
+    assert violations_of(text) == [
+        'test.yaml:2: syscals: unknown key, did you mean "syscalls"?',
+        'test.yaml:4: syscalls.default: unknown value "alow", did you mean "allow"?',
+        'test.yaml:6: syscalls.allow[0]: unknown system call "reed", did you mean "read"?',
+        'test.yaml:7: syscalls.allow[1].cal: unknown key, did you mean "call"?',
+        "test.yaml:7: syscalls.allow[1].call: required property is missing",
+        "test.yaml:8: syscalls.allow[2]: has no value",
+        'test.yaml:9: syscalls.allow[3].when[0]: "arg0 = 1" is no condition, such as "arg0 == AF_UNIX" or "arg1 & 0xff == 3"',
+        'test.yaml:11: filesystem.write[0]: "workspace" must be absolute: paths are those of the container',
+        "test.yaml:12: filesystem.execute: must be an array, not a string",
+        'test.yaml:14: network.egress[0]: "10.0.0.1/8" has bits beyond its prefix, did you mean "10.0.0.0/8"?',
+        'test.yaml:14: network.egress[1].port: unknown key, did you mean "ports"?',
+        'test.yaml:15: limits.wall_time: "soon" is no duration: numbers with d, h, m, s, ms, as in "1h30m"',
+    ]
+
+
+def test_a_key_without_a_value_is_no_policy() -> None:
+    """Somebody who comments out every entry of a list must not get everything allowed."""
+    assert violations_of("filesystem:\n  write:\n  # - /workspace\n") == ["test.yaml:3: filesystem.write: has no value"]
+    assert violations_of("syscalls:\n") == ["test.yaml:2: syscalls: has no value"]
+
+
+def test_what_is_no_policy_at_all() -> None:
+    """A list, a word, nothing, and a file without a name."""
+    for text, line in (
+        (b"- a", "f:1: must be a mapping: the keys of a policy"),
+        (b"word", "f:1: must be a mapping: the keys of a policy"),
+        (b"null", "f:1: must be a mapping: the keys of a policy"),
+        (b"", "f:1: is empty"),
+        (b"version: 1", "f:1: name: required property is missing"),
+        (b"name: No Good", 'f:1: name: must be lower case letters, digits, dots and hyphens, not "No Good"'),
+    ):
+        assert format_found("f", load_policy(text, is_json=False).found) == [line]
+
+
+def test_a_wrong_name_hides_nothing() -> None:
+    """The rest of a policy is judged even when it is called nothing sensible."""
+    found = format_found("f", load_policy(b"name: X\naudit: some\nextends: 3", is_json=False).found)
+    assert [line.split(":")[1] for line in found] == ["1", "2", "3"]
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from(["@basic-io", "read", "any", "/a", "10m"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [*Policy.model_fields, "allow", "deny", "call", "when", "write", "egress", "ports", "handler"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.sampled_from(list(Policy.model_fields)), VALUES, max_size=6))
+def test_any_document_is_taken_or_refused_with_lines(document: dict[str, object]) -> None:
+    """Whatever stands in a policy, either all of it is sound or something is said, and nothing is raised."""
+    import json
+
+    from runtime.policy.normalise import normalise
+
+    loaded = load_policy(json.dumps(document, indent=1).encode(), is_json=True)
+    layer = normalise(loaded, "x", "x")
+    assert layer is not None or loaded.found
+    assert all(line.startswith("x:") and "\n" not in line for line in format_found("x", loaded.found))
