@@ -107,7 +107,7 @@ static bool wanted(const char *name, int count, char **names) {
 }
 
 int main(int argc, char **argv) {
-	static const struct attack *const all[] = {namespace_attacks, kernel_attacks, device_attacks, mount_attacks, socket_attacks, network_attacks,
+	static const struct attack *const all[] = {namespace_attacks, kernel_attacks, device_attacks, mount_attacks, socket_attacks, network_attacks, route_attacks,
 	                                           write_attacks,     rename_attacks, exec_attacks,   entry_attacks};
 	if (argc > 1 && strcmp(argv[1], "wait") == 0)
 		for (;;)

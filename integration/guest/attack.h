@@ -13,7 +13,7 @@ struct attack {
 	int (*run)(void);
 };
 
-extern const struct attack namespace_attacks[], kernel_attacks[], device_attacks[], mount_attacks[], socket_attacks[], network_attacks[],
+extern const struct attack namespace_attacks[], kernel_attacks[], device_attacks[], mount_attacks[], socket_attacks[], network_attacks[], route_attacks[],
     write_attacks[], rename_attacks[], exec_attacks[], entry_attacks[];
 
 /* The name of the attack that runs; its files lie in OUTSIDE/name and INSIDE/name. */

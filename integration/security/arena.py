@@ -127,8 +127,11 @@ class Arena:
         return parse_verdicts(result.out)
 
     def arrived(self) -> set[str]:
-        """The texts that the server noted."""
-        return {line.split(" ", 2)[2] for line in self.journal.read_text().splitlines()}
+        """The texts that the server noted, and the attacks whose names were seen in packets to a forbidden address."""
+        lines = self.journal.read_text().splitlines()
+        texts = {line.split(" ", 2)[2] for line in lines if not line.startswith("wire ")}
+        packets = [bytes.fromhex(line.removeprefix("wire ")) for line in lines if line.startswith("wire ")]
+        return texts | {name for name in attack_names() if any(packet.endswith(name.encode()) for packet in packets)}
 
     def changed(self) -> set[str]:
         """The attacks in whose place outside anything is no longer as it was when the server started."""

@@ -18,6 +18,7 @@ FORBIDDEN, PERMITTED = ("192.0.2.1", "2001:db8:bad::1"), ("198.51.100.1", "2001:
 METADATA = "169.254.169.254"
 PORT, OTHER_PORT = 7001, 7002
 MPTCP = 262
+PACKET_OUTGOING = 4
 
 
 def set_up_loopback() -> None:
@@ -73,6 +74,23 @@ def _has_mptcp() -> bool:
     return True
 
 
+class Wire:
+    """The loopback device itself: what is sent to a forbidden address, whether or not somebody there takes it."""
+
+    def __init__(self) -> None:
+        """Listens to every packet of IPv4 and IPv6 that arrives."""
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+        self._forbidden = tuple(
+            socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address) for address in FORBIDDEN
+        )
+
+    def read(self) -> bytes:
+        """The next packet if it goes to a forbidden address, else nothing."""
+        packet, (_, _, kind, *_) = self.socket.recvfrom(65536)
+        start, length = {PACKET_OUTGOING: (0, 0)}.get(kind, (16, 4) if packet[0] >> 4 == 4 else (24, 16))
+        return packet if packet[start : start + length] in self._forbidden else b""
+
+
 def serve(unix_path: str, journal_path: str) -> None:
     """For ever."""
     selector = selectors.DefaultSelector()
@@ -81,11 +99,18 @@ def serve(unix_path: str, journal_path: str) -> None:
             listening.listen(64)
         listening.setblocking(False)
         selector.register(listening, selectors.EVENT_READ, name)
+    wire = Wire()
+    selector.register(wire.socket, selectors.EVENT_READ, wire)
     with open(journal_path, "a", buffering=1) as journal:
         print("ready", flush=True)
         while True:
             for key, _ in selector.select():
                 ready = key.fileobj
+                if key.data is wire:
+                    packet = wire.read()
+                    if packet:
+                        journal.write(f"wire {packet.hex()}\n")
+                    continue
                 assert isinstance(ready, socket.socket)
                 if ready.type == socket.SOCK_STREAM and not key.data.startswith("of "):
                     connection, _ = ready.accept()

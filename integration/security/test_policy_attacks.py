@@ -56,6 +56,7 @@ def test_attacks_are_real(container: Container) -> None:
         assert set(verdicts) == set(attack_names())
         assert broken == {}
         through_network = {row.name for row in policy_verdicts.EGRESS.rows if verdicts[row.name] == "succeeded"}
+        through_network -= {"route_tcp"}  # its first packet carries nothing
         assert arena.arrived() - {"connected", "permitted"} == through_network | {"unix_path", "unix_abstract"}
         rows = (*policy_verdicts.WRITES.rows, *policy_verdicts.NAMES.rows)
         through_files = {row.name for row in rows if verdicts[row.name] == "succeeded"}
