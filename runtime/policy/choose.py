@@ -64,7 +64,7 @@ def combine(found: list[Resolved]) -> Resolved:
     """Several policies as one that has all their layers, each once."""
     if len(found) == 1:
         return found[0]
-    layers: list[dict[str, object]] = []
+    layers: list[dict[str, Any]] = []
     for policy in found:
         layers += [layer for layer in policy.layers if layer not in layers]
     name = "+".join(dict.fromkeys([policy.name for policy in found]))

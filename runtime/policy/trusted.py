@@ -5,6 +5,10 @@ import posix
 from runtime.errors import PolicyError
 from runtime.record import record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 DIRECTORY = "/etc/postern"
 MAX_BYTES = 1 << 18
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -22,7 +26,7 @@ class Resolved:
 
     name: str
     hash: str
-    layers: "list[dict[str, object]]"
+    layers: "list[dict[str, Any]]"
 
 
 def is_file(word: str) -> bool:

@@ -62,15 +62,17 @@ def test_built_in_policies_deny_what_is_dangerous() -> None:
         found = load_builtin(name)
         assert found is not None
         (layer,) = found.layers
-        calls: dict[str, list[dict[str, object]]] = layer["syscalls"]  # type: ignore[assignment]
         denied = {
-            call for rule in calls["rules"] if rule["action"] == "deny" and not rule["args"] for call in rule["names"]
-        }  # type: ignore[attr-defined]
+            call
+            for rule in layer["syscalls"]["rules"]
+            if rule["action"] == "deny" and not rule["args"]
+            for call in rule["names"]
+        }
         assert set(CALL_GROUPS["@dangerous"]) <= denied
-        assert layer["clone_flags"]["allow"] == 0  # type: ignore[index]
+        assert layer["clone_flags"]["allow"] == 0
         assert layer["exec"] is None
-        assert layer["filesystem"]["read"] is None  # type: ignore[index]
-        patterns = [pattern for rules in layer["filesystem"].values() for pattern, _ in rules or ()]  # type: ignore[attr-defined]
+        assert layer["filesystem"]["read"] is None
+        patterns = [pattern for rules in layer["filesystem"].values() for pattern, _ in rules or ()]
         assert not [pattern for pattern in patterns if "*" in pattern]
 
 

@@ -133,7 +133,8 @@ def test_a_zviz_manifest() -> None:
 
 def test_what_is_no_profile() -> None:
     """Said in one line."""
-    for profile in ([], "x", {"frob": 1}, {}, {"linux": 3}):
+    profiles: list[object] = [[], "x", {"frob": 1}, {}, {"linux": 3}]
+    for profile in profiles:
         with pytest.raises(PolicyError, match=r"^policy: p.json:1: "):
             convert(profile)
     with pytest.raises(PolicyError, match="invalid JSON"):
