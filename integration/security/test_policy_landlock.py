@@ -10,6 +10,7 @@ import pytest
 
 from integration.framework.container import Container
 from integration.framework.flavours import only
+from integration.framework.kernel import landlock_abi
 
 pytestmark = only("postern", reason="policies are postern's")
 
@@ -140,3 +141,11 @@ def test_a_read_only_mount_of_the_config_is_not_opened(container: Container) -> 
     container.bundle.bind(volume, "/data/volume", "rbind", "ro")
     found = tried(container, "filesystem: {write: [/data, /data/volume]}\n", "w:/data/volume/file", "c:/data/new")
     assert found == {"w:/data/volume/file": errno.EROFS, "c:/data/new": 0}
+
+
+@pytest.mark.skipif(landlock_abi() > 0, reason="this kernel has Landlock")
+def test_what_only_landlock_can_enforce_is_refused_without_it(container: Container) -> None:
+    """exec: no container, and the rule is named."""
+    container.bundle.probe("facts")
+    container.run(*policy(container, "exec: [/probe]\n")).refused(r"policy\.yaml:4.* needs Landlock")
+    container.assert_gone()
