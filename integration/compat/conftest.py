@@ -11,6 +11,7 @@ import pytest
 
 from integration.framework import engines
 from integration.framework.runtime import Runtime
+from integration.security.policy_verdicts import BUILT_IN
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +58,7 @@ def docker(
 ) -> Iterator[engines.Docker]:
     """dockerd and the docker client."""
     try:
-        engine = engines.Docker(engine_directory, runtime, containerd, engine_cgroup)
+        engine = engines.Docker(engine_directory, runtime, containerd, engine_cgroup, BUILT_IN)
     except engines.MissingEngine as missing:
         pytest.skip(str(missing))
     try:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ CALL_TIMEOUT_S = 60
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 IMAGE = "box:latest"
 NAME = "under-test"
+POLICED = "under-test-"  # and a policy's name: the same with a policy of the daemon's choice
 
 
 class MissingEngine(LookupError):
@@ -152,11 +154,21 @@ class Containerd(Engine):
 class Docker(Engine):
     """dockerd on a containerd of the suite's own, with the runtime under test registered by its path."""
 
-    def __init__(self, directory: Path, runtime: Runtime, containerd: Containerd, cgroup_parent: str) -> None:
-        """Start it and import the image."""
+    def __init__(
+        self,
+        directory: Path,
+        runtime: Runtime,
+        containerd: Containerd,
+        cgroup_parent: str,
+        policies: Sequence[str] = (),
+    ) -> None:
+        """Start it, with a further runtime for each of the policies; the image is imported by the caller."""
         self.directory, socket = directory, directory / "d.sock"
         config = directory / "daemon.json"
-        config.write_text(json.dumps({"runtimes": {NAME: {"path": str(runtime.path)}}, "default-runtime": NAME}))
+        runtimes: dict[str, dict[str, Any]] = {NAME: {"path": str(runtime.path)}}
+        for policy in policies if runtime.flavour == "postern" else ():
+            runtimes[POLICED + policy] = {"path": str(runtime.path), "runtimeArgs": ["--policy", policy]}
+        config.write_text(json.dumps({"runtimes": runtimes, "default-runtime": NAME}))
         argv = [
             program("dockerd"), "--config-file", str(config), "--data-root", str(directory / "data"), "--exec-root",
             str(directory / "exec"), "--pidfile", str(directory / "d.pid"), "-H", f"unix://{socket}", "--bridge=none",

@@ -6,10 +6,13 @@ The tree is never written to: each container gets an overlay of its own above it
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import pytest
 
 from integration.framework import hierarchy
 from integration.framework.container import Container
@@ -25,9 +28,23 @@ def cache() -> Path:
 
 
 def tree() -> Path:
-    """The tree, made now if it is not there; a minute and a Debian mirror the first time."""
+    """The tree, made now if it is not there; a minute and a Debian mirror the first time.
+
+    Raises: LookupError where it cannot be made, as in the virtual machine, which has no debootstrap.
+    """
+    if shutil.which("debootstrap", path=PATH) is None:
+        message = "debootstrap is not installed, and the programs are a tree of Debian's: tools/setup programs"
+        raise LookupError(message)
     subprocess.run([MAKE_TREE], check=True)
     return cache() / "programs/tree"
+
+
+def tree_or_skip() -> Path:
+    """The tree for a test."""
+    try:
+        return tree()
+    except LookupError as error:
+        pytest.skip(str(error))
 
 
 class ProgramRoot:

@@ -13,7 +13,7 @@ import pytest
 
 from integration.framework.container import Container
 from integration.framework.flavours import only
-from integration.framework.programs import ProgramRoot, tree
+from integration.framework.programs import ProgramRoot, tree_or_skip
 from integration.security.policy_verdicts import BUILT_IN
 
 pytestmark = only("postern", reason="policies are postern's")
@@ -101,7 +101,7 @@ echo session ends
 @pytest.fixture(scope="session")
 def lower() -> Path:
     """The tree with the programs."""
-    return tree()
+    return tree_or_skip()
 
 
 @pytest.fixture
