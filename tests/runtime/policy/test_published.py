@@ -1,6 +1,7 @@
 """The JSON Schema and the reference of keys are those of the models, and the schema judges as the models do."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from runtime.policy.build import BUILTIN
 from runtime.policy.load import load_policy
+from runtime.policy.normalise import normalise
 from runtime.policy.published import MARK, PAGE, SCHEMA, main, reference, schema_text
 from runtime.policy.schema import Policy
 from tests.runtime.policy.test_load import VALUES
@@ -43,6 +45,17 @@ def test_the_schema_is_a_schema() -> None:
 def test_the_schema_takes_the_built_in_policies(path: Path) -> None:
     """Short forms and all."""
     assert list(VALIDATOR.iter_errors(yaml.safe_load(path.read_text()))) == []
+
+
+@pytest.mark.parametrize("text", re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))
+def test_the_examples_of_the_page_are_policies(text: str) -> None:
+    """Whatever somebody copies from there is taken, but for what is Kubernetes'."""
+    if text.startswith("metadata:"):
+        return
+    named = text if "name:" in text.split("\n\n")[0] else f"name: example\n{text}"
+    loaded = load_policy(named.encode(), is_json=False)
+    normalise(loaded, "example", "example")
+    assert loaded.found == []
 
 
 @given(st.dictionaries(st.sampled_from(list(Policy.model_fields)), VALUES, max_size=5))
