@@ -66,6 +66,19 @@ def test_what_is_readable_does_not_reach_further_by_a_link(container: Container)
 
 
 @pytest.mark.landlock
+def test_a_file_cannot_be_carried_to_where_it_may_be_read(container: Container) -> None:
+    """Renamed or linked into a readable place it would gain rights, which Landlock does not let happen; within one it may move."""
+    fill(container)
+    container.bundle.shell(
+        "busybox mv /other/deep/file /data/mine; busybox ln /other/deep/file /data/mine; cat /data/mine;"
+        "mkdir /data/new && busybox mv /data/deep/file /data/new/file && cat /data/new/file"
+    )
+    result = container.run(*policy(container, "filesystem: {read: [/bin, /data]}\n"))
+    assert result.out == "content\n", repr(result)
+    assert (container.bundle.rootfs / "other/deep/file").exists()
+
+
+@pytest.mark.landlock
 def test_only_named_programs_start(container: Container) -> None:
     """exec; a script's interpreter and a copy of a program are programs like any other."""
     fill(container)
