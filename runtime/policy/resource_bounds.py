@@ -27,7 +27,7 @@ def bound_resources(own: "Mapping[str, Any]", bound: "Mapping[str, Any]", wrong:
         else:
             made[name] = bounding(own.get(name) or {}, part, wrong)
     unified = _undone(made)
-    if unified:
+    if unified is not None:
         made["unified"] = unified
     return made
 
@@ -91,25 +91,30 @@ def _common(own: str, bound: str) -> str:
 
 
 def _undone(resources: "Mapping[str, Any]") -> "dict[str, str] | None":
-    """`unified` is written last: what it says about a bounded limit must not be looser."""
+    """`unified` is written last: of what it says about a bounded limit and the bound, the stricter."""
     unified = resources.get("unified")
-    if not unified:
+    if unified is None:
         return None
     made = dict(unified)
-    memory, pids = resources.get("memory") or {}, resources.get("pids") or {}
-    for name, limit in (("memory.max", memory.get("limit") or 0), ("pids.max", pids.get("limit") or 0)):
-        if limit > 0 and name in made and not (made[name].isdigit() and int(made[name]) <= limit):
-            made[name] = str(limit)
-    for name in ("memory.swap.max", "cpu.max", "cpuset.cpus", "cpuset.mems"):
-        part, key = {
-            "memory.swap.max": ("memory", "swap"),
-            "cpu.max": ("cpu", "quota"),
-            "cpuset.cpus": ("cpu", "cpus"),
-            "cpuset.mems": ("cpu", "mems"),
-        }[name]
-        if (resources.get(part) or {}).get(key) and name in made:
-            del made[name]  # what was written before it holds
+    memory, pids, cpu = (resources.get(name) or {} for name in ("memory", "pids", "cpu"))
+    limit, swap = memory.get("limit") or 0, memory.get("swap") or 0
+    alone = swap - limit if swap > 0 and limit > 0 else -1
+    for name, most in (("memory.max", limit or -1), ("pids.max", pids.get("limit") or -1), ("memory.swap.max", alone)):
+        if most >= 0 and name in made and not (made[name].isdigit() and int(made[name]) <= most):
+            made[name] = str(most)
+    quota, period = cpu.get("quota") or 0, cpu.get("period") or _DEFAULT_PERIOD_US
+    if quota > 0 and "cpu.max" in made and not _is_slower(made["cpu.max"], quota, period):
+        made["cpu.max"] = f"{quota} {period}"
+    for name, key in (("cpuset.cpus", "cpus"), ("cpuset.mems", "mems")):
+        if cpu.get(key) and name in made:
+            made[name] = _common(made[name], cpu[key]) or cpu[key]
     return made
+
+
+def _is_slower(text: str, quota: int, period: int) -> bool:
+    """Whether a cpu.max grants no more than quota / period."""
+    words = [*text.split(), str(_DEFAULT_PERIOD_US)]
+    return words[0].isdigit() and words[1].isdigit() and int(words[0]) * period <= quota * int(words[1])
 
 
 _PARTS = {"memory": _memory, "pids": _pids, "cpu": _cpu}

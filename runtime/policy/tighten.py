@@ -58,7 +58,8 @@ def capability_bound(findings: "Findings") -> "list[str] | None":
     for layer in findings.layers:
         part = layer.get("capabilities")
         if part is not None:
-            bound = [name for name in part["allow"] if bound is None or name in bound]
+            allowed = part["allow"]
+            bound = list(allowed) if bound is None else [name for name in bound if name in allowed]
             findings.enforced(layer, part["rule"], CONFIG, "kept out of all five sets")
     withheld = withheld_capabilities(findings.layers)
     if withheld:
