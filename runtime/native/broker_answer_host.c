@@ -45,10 +45,12 @@ void kill_target(struct call *call)
 		(void)kill((pid_t)call->slot->notif.pid, SIGKILL);
 }
 
-static bool is_told(const struct call *call, struct verdict verdict)
+static bool is_told(struct call *call, struct verdict verdict)
 {
 	uint32_t level = call->table->header->audit, mode = call->table->header->mode;
-	if (mode == MODE_RECORD || call->entry.handler == HANDLER_RECORD)
+	if (mode == MODE_RECORD)
+		return call->entry.handler != HANDLER_NONE && is_recorded(call); /* what init did before its program is not the program's */
+	if (call->entry.handler == HANDLER_RECORD)
 		return true;
 	if (level == AUDIT_ALL)
 		return true;
@@ -77,19 +79,20 @@ void finish(struct call *call, struct verdict verdict)
 {
 	struct container *container = call->container;
 	int error = 0;
+	bool told = verdict.outcome != OUTCOME_GONE && is_told(call, verdict);
+	if (told && !call->text[0] && call->table->header->mode != MODE_RECORD)
+		describe(call); /* while the caller's memory still says what it asked */
 	if (verdict.outcome != OUTCOME_ANSWERED && verdict.outcome != OUTCOME_GONE)
 		error = send_answer(call, verdict);
 	if (error == -ENOENT || error == -EINPROGRESS)
 		verdict.outcome = OUTCOME_GONE; /* killed, interrupted, or answered when its time was over */
 	uint32_t micros = (uint32_t)((now_ns() - call->began_ns) / 1000);
 	count(container, verdict, micros);
-	if (verdict.outcome != OUTCOME_GONE && is_told(call, verdict)) {
-		if (!call->text[0])
-			describe(call);
-		int32_t told = verdict.outcome == OUTCOME_CONTINUE ? BROKER_CONTINUE
-			       : verdict.outcome == OUTCOME_ERROR  ? (int32_t)verdict.value
-								   : 0;
-		emit_decision(call, BROKER_DECISION, told, micros);
+	if (verdict.outcome != OUTCOME_GONE && told) {
+		int32_t known = verdict.outcome == OUTCOME_CONTINUE ? BROKER_CONTINUE
+				: verdict.outcome == OUTCOME_ERROR  ? (int32_t)verdict.value
+								    : 0;
+		emit_decision(call, BROKER_DECISION, known, micros);
 	}
 	slot_clear(call->slot);
 	if (call->slot != call->worker->slot)

@@ -15,7 +15,8 @@
 #define SLOTS 2048u      /* of the journal: calls that are received and not answered */
 #define TARGETS 32u      /* threads of containers that a worker remembers descriptors of */
 #define GROUPS_MAX 1024u
-#define RING 2048u /* events, a power of two */
+#define SEEN_CALLS 1024 /* system call numbers that mode record tells apart */
+#define RING 2048u      /* events, a power of two */
 #define PATH_SIZE 4096u
 #define RETRIES 8 /* of a resolution that somebody's rename disturbed */
 
@@ -56,7 +57,8 @@ struct container {
 	_Atomic(struct loaded *) loaded;
 	_Atomic uint32_t inflight;
 	_Atomic bool paused, exempt, gone, removed;
-	_Atomic uint64_t groups_seen; /* calls of setgroups: what was remembered before the last one may be wrong */
+	_Atomic uint64_t groups_seen;           /* calls of setgroups: what was remembered before the last one may be wrong */
+	_Atomic uint64_t seen[SEEN_CALLS / 64]; /* mode record: calls that were told already */
 	_Atomic uint64_t received, allowed, denied, continued, asked, timed_out, lost, replayed, micros[20];
 };
 
@@ -84,6 +86,7 @@ struct target {
 };
 
 struct call;
+struct sending;
 struct worker {
 	struct broker *broker;
 	pthread_t thread;
@@ -95,7 +98,8 @@ struct worker {
 	_Atomic bool waiting, interrupt, overdue, hangs, alive;
 	pthread_mutex_t hold; /* the clock holds it while it looks at `call` */
 	struct slot *slot;
-	struct ids ids; /* its own at the moment */
+	struct sending *sending; /* broker_send_host.c, once it is needed */
+	struct ids ids;          /* its own at the moment */
 	mode_t umask;
 	uint64_t clock;
 	struct target targets[TARGETS];
@@ -112,6 +116,7 @@ struct call {
 	struct table_call entry;
 	uint64_t began_ns, ticket;
 	struct target *target; /* NULL until something of the thread is needed */
+	bool redone;           /* a broker before us died while it carried this out */
 	bool granted;          /* ask mode: the handler said yes to `asked` */
 	const char *asked;
 	uint32_t rule;
@@ -225,8 +230,14 @@ int with_capability(uint64_t capabilities, bool on); /* for one step; only those
 #define CONTINUED ((struct verdict){.outcome = OUTCOME_CONTINUE})
 
 /* broker_describe_host.c */
+void describe_recorded(struct call *call); /* mode record: absolute paths, a line each; broker_record_host.c */
+bool is_recorded(struct call *call);
+void await_reader(struct broker *broker);
 void describe(struct call *call); /* fills call->text as far as registers and one copy of memory tell */
 void describe_address(struct call *call, const void *address, size_t size);
+
+#define ASKED_MAX 690                     /* what is longer may have been cut: nobody can say yes to it */
+bool is_granted(const struct call *call); /* ask mode: somebody said yes to just what call->text says now */
 
 /* the handlers */
 struct verdict handle_open(struct call *call);

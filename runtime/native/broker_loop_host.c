@@ -107,6 +107,8 @@ void *worker_main(void *argument)
 		atomic_store(&worker->epoch, 0);
 	}
 	targets_forget(worker);
+	free(worker->sending);
+	worker->sending = NULL;
 	if (worker->slot)
 		slot_give(broker, worker->slot);
 	worker->slot = NULL;

@@ -10,7 +10,12 @@
 /* Which program runs is decided where the kernel opens it (Landlock, mounts): by name it cannot be judged without a race. */
 struct verdict handle_exec(struct call *call)
 {
-	describe(call);
+	if (call->table->header->mode == MODE_RECORD) {
+		describe_recorded(call);
+		await_reader(call->broker);
+	} else {
+		describe(call);
+	}
 	return CONTINUED;
 }
 
@@ -22,6 +27,11 @@ struct verdict handle_mount(struct call *call)
 
 struct verdict handle_record(struct call *call)
 {
-	describe(call);
+	if (call->table->header->mode == MODE_RECORD) {
+		describe_recorded(call);
+		await_reader(call->broker);
+	} else {
+		describe(call);
+	}
 	return CONTINUED;
 }

@@ -29,17 +29,26 @@ SOURCES = (
     "broker_ask_host.c",
     "broker_clock_host.c",
     "broker_container_host.c",
+    "broker_control_host.c",
+    "broker_create_host.c",
     "broker_decide_host.c",
     "broker_describe_host.c",
+    "broker_endpoint_host.c",
     "broker_event_host.c",
     "broker_glob_host.c",
     "broker_identity_host.c",
     "broker_journal_host.c",
     "broker_life_host.c",
     "broker_loop_host.c",
+    "broker_mknod_host.c",
+    "broker_open_host.c",
     "broker_paths_host.c",
-    "broker_pending_host.c",
+    "broker_procfs_host.c",
+    "broker_resolve_host.c",
+    "broker_send_host.c",
+    "broker_record_host.c",
     "broker_simple_host.c",
+    "broker_socket_host.c",
     "broker_table_host.c",
     "broker_target_host.c",
 )
@@ -83,6 +92,7 @@ int bpf_program_load(const struct bpf_program *program);
 int bpf_program_attach(int cgroup_fd, int program_fd, uint32_t attach_type, int old_fd);
 int bpf_program_find(int cgroup_fd, uint32_t attach_type, const char *name);
 int bpf_program_detach(int cgroup_fd, int program_fd, uint32_t attach_type);
+
 
 struct text text_in(char *buffer, size_t size);
 void text_add_json(struct text *text, const char *part);
