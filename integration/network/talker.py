@@ -33,7 +33,7 @@ def arguments(values: list[Any]) -> Iterator[Any]:
         if isinstance(value, list):
             yield tuple(value)
         elif isinstance(value, dict):
-            yield value["bytes"].encode()
+            yield value["bytes"].encode("latin-1")
         else:
             yield value
 

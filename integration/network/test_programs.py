@@ -132,6 +132,16 @@ def test_other_kinds_of_sockets_cannot_be_made(arena: Arena) -> None:
     assert arena.inside.error("unix", "socket", 1, 1, 0) == ""
 
 
+def test_source_routes_do_not_leave(arena: Arena) -> None:
+    """A packet that is addressed to the first stop of a route, which nobody judged."""
+    arena.restrict(layer(egress=[rule("allow", "10.0.0.1/32")]))
+    name = arena.inside.socket(UDP)
+    assert arena.inside.error(name, "sendto", {"bytes": "x"}, ["10.0.0.1", 5000]) == ""
+    loose = bytes([131, 7, 4]) + socket.inet_aton("10.1.0.1") + b"\0"
+    arena.inside.call(name, "setsockopt", socket.IPPROTO_IP, socket.IP_OPTIONS, {"bytes": loose.decode("latin-1")})
+    assert arena.inside.error(name, "sendto", {"bytes": "x"}, ["10.0.0.1", 5000]) == "EPERM"
+
+
 def test_bind_is_judged_by_port(arena: Arena) -> None:
     """The kernel's own choice is nobody's business; IPv6 and both protocols are judged alike."""
     arena.restrict(layer(bind=[{"ports": [[8000, 8100]], "protocols": ["tcp"], "rule": 0}]))

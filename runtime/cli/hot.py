@@ -28,7 +28,9 @@ def launch(exe_fd: int, argv: list[str]) -> None:
     """Become the executor of this command line's plan.  Returns or raises: leave it to the stock interpreter."""
     values, rest = parse_globals(argv)
     parsed = parse_verb(values, rest)
-    if parsed.verb not in VERBS or parsed.flags.get("help") or reads_once(parsed):
+    # a bridge is made by packages that only the stock interpreter has
+    cold = parsed.flags.get("help") or parsed.flags.get("network") == "bridge"
+    if parsed.verb not in VERBS or cold or reads_once(parsed):
         return
     invocation = Invocation(parsed.verb, parsed.flags, parsed.arguments, exe_fd)
     report = report_of(values)

@@ -39,6 +39,7 @@ _CREATE = (
 --preserve-fds=N  pass N descriptors on, after stdio and those of $LISTEN_FDS
 --no-subreaper  do not become a child subreaper
 --policy=POLICY  policy of the container, in place of the global flag's
+--network=MODE  network of a container without an engine: none, host or bridge (default: what config.json says)
 """
 )
 

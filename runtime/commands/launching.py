@@ -155,6 +155,12 @@ def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[
     check_preserved(3 + listen_fds, preserve_fds, invocation.exe_fd)
     gated = gate_config(invocation, config, terminal and not detach)
     report = invocation.report
+    rootless = is_rootless(invocation, gated.facts)
+    network_fd = None
+    if invocation.text("network") is not None:
+        from runtime.commands.networking import make_network
+
+        network_fd = make_network(invocation, config, rootless, listen_fds + preserve_fds)
     options = CreateOptions(
         mode=mode,
         container_id=container_id,
@@ -177,9 +183,10 @@ def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[
         log_json=report.as_json,
         debug=report.debugging,
         cgroup_manager=invocation.cgroup_manager,
-        rootless=is_rootless(invocation, gated.facts),
+        rootless=rootless,
         config_json=data if gated.gate is None else b"",
         gate=gated.gate,
+        network_fd=network_fd,
     )
     return options, gated
 
@@ -239,6 +246,10 @@ def launch(invocation: Invocation, mode: str) -> int:
         from runtime.launch.broker import ensure_broker
 
         ensure_broker(invocation.root, invocation.exe_fd)
+    if options.network_fd is not None:
+        from runtime.commands.networking import connect_network
+
+        connect_network(invocation, container_id, options.network_fd)
     invocation.report.release()
     become_executor(invocation.exe_fd, image)
     return 1

@@ -214,7 +214,7 @@ def _programs(families: tuple[int, ...], ranges: "Mapping[str, Ranges]", maps: t
         if "egress" in ranges:
             program = programs.peer_program(version, ranges["egress"])
             found[f"INET{version}_CONNECT"] = found[f"UDP{version}_SENDMSG"] = (program, places)
-    if "egress" in ranges and 6 in versions:
+    if "egress" in ranges:
         found["INET_EGRESS"] = (programs.route_program(), ())
     if "ingress" in ranges:
         found["INET_INGRESS"] = (programs.ingress_program(ranges["ingress"], ranges.get("egress")), places)

@@ -22,6 +22,7 @@ _SOCKET = _MASK  # until the address is looked up
 # the stack, from its end: the key (4 + 16 bytes), then two words
 _KEY, _KEPT, _WORD = -24, -32, -40
 _ETH_P_IP, _ETH_P_IPV6 = 0x0008, 0xDD86  # in network order
+_PLAIN_IPV4 = 0x45  # version 4, a header of five words
 _MAPPED = 0xFFFF0000  # the third word of ::ffff:a.b.c.d, in network order
 _PLACES = {4: 0, 6: 1}  # of the maps, for the loader
 
@@ -181,14 +182,20 @@ def _load_bytes(code: Assembly, to: int, size: int) -> None:
 
 
 def route_program() -> bytes:
-    """A packet that leaves: none of IPv6 with a routing header, whose first stop is not the peer that was judged.
+    """A packet that leaves: none with a source route, whose first stop is not the peer that was judged.
 
-    Any process may ask for such a header (IPV6_RTHDR); IPv4's source routes and the headers before it need CAP_NET_RAW.
+    Any process may ask for IPv6's (IPV6_RTHDR; the headers before it need CAP_NET_RAW), and on older kernels for IPv4's, which is an
+    option of the IP header: a header with any option stays.
     """
     code = Assembly()
     code.emit(bpf.BPF_MOV64_X, _CTX, _R1)
-    code.emit(bpf.BPF_LDX_W, _R1, _CTX, bpf.SKB_PROTOCOL)
-    code.jump("allow", bpf.BPF_JNE_K, _R1, _ETH_P_IPV6)
+    code.emit(bpf.BPF_LDX_W, _PROTOCOL, _CTX, bpf.SKB_PROTOCOL)
+    code.jump("ipv6", bpf.BPF_JEQ_K, _PROTOCOL, _ETH_P_IPV6)
+    _load_packet(code, 0, _WORD, 1)
+    code.emit(bpf.BPF_LDX_B, _R1, FRAME, _WORD)
+    code.jump("allow", bpf.BPF_JEQ_K, _R1, _PLAIN_IPV4)
+    code.jump("deny")
+    code.label("ipv6")
     _load_packet(code, 6, _WORD, 1)
     code.emit(bpf.BPF_LDX_B, _R1, FRAME, _WORD)
     code.jump("deny", bpf.BPF_JEQ_K, _R1, IPPROTO_ROUTING)

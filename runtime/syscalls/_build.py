@@ -22,6 +22,7 @@ SOURCES = (
     "cgroup_end.c",
     "bpf_program.c",
     "bpf_attached_host.c",
+    "netns_host.c",
     "front_signal.c",
     "reader.c",
     "probe_host.c",
@@ -93,6 +94,9 @@ int bpf_program_attach(int cgroup_fd, int program_fd, uint32_t attach_type, int 
 int bpf_program_find(int cgroup_fd, uint32_t attach_type, const char *name);
 int bpf_program_detach(int cgroup_fd, int program_fd, uint32_t attach_type);
 
+int netns_make(void);
+int netns_own(void);
+int netns_enter(int netns_fd);
 
 struct text text_in(char *buffer, size_t size);
 void text_add_json(struct text *text, const char *part);
@@ -142,6 +146,7 @@ PREAMBLE = """
 #include "cgroup_dir.h"
 #include "executor.h"
 #include "front.h"
+#include "netns_host.h"
 #include "probe_host.h"
 #include "report.h"
 #include "state_file.h"

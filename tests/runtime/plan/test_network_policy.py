@@ -14,7 +14,7 @@ from runtime.plan.network_policy import plan_network
 from runtime.policy.lower_network import lower_network
 from tests.runtime.native.plans import make_plan
 from tests.runtime.plan.drafting import config, facts, options
-from tests.runtime.policy.test_lower_network import layer, rule
+from tests.runtime.policy.traffic import layer, rule
 
 NETWORK = lower_network(
     [layer(egress=[rule("allow", "10.0.0.0/8", (443, 443))], ingress=[], bind=[{"ports": [[80, 80]], "rule": 0}])], True
@@ -33,7 +33,7 @@ def test_maps_come_before_the_programs_that_name_them() -> None:
     plan = draft()
     plan_network(plan, NETWORK)
     assert not plan.host
-    assert [step.name for step in plan.parent] == ["BPF_MAP"] * 2 + ["BPF_ATTACH"] * 8
+    assert [step.name for step in plan.parent] == ["BPF_MAP"] * 2 + ["BPF_ATTACH"] * 9
     slots = [step.places["map"] for step in plan.parent[:2]]
     for step in plan.parent[2:]:
         named = [step.places.get(place) for place in ("map0", "map1", "map2")]

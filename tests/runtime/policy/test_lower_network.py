@@ -1,240 +1,28 @@
-"""Network rules lowered to programs, which an interpreter runs against the rules read one by one."""
+"""Network rules lowered to programs: single decisions, and what is attached."""
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from runtime.abi import bpf
 from runtime.errors import PolicyError
-from runtime.policy.lower_network import Network, lower_network, socket_limits, withheld_capabilities
-from tests.runtime.policy.ebpf_machine import Machine, entries
-
-TCP, UDP = 6, 17
-_PROTOCOL = {TCP: "tcp", UDP: "udp"}
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-def rule(
-    action: str, cidr: str, *ports: tuple[int, int], protocols: tuple[str, ...] = ("tcp", "udp")
-) -> dict[str, Any]:
-    """One rule as a layer has it; without ports: all."""
-    return {
-        "action": action,
-        "cidr": cidr,
-        "ports": [list(pair) for pair in ports] or [[0, 65535]],
-        "protocols": list(protocols),
-        "rule": 0,
-    }
-
-
-def layer(**network: Any) -> dict[str, Any]:
-    """A layer with a network section."""
-    section = {"domains": None, "types": None, "protocols": None, "egress": None, "ingress": None, "bind": None}
-    return {"rules": [{"text": "network: rule", "where": "p.yaml:3"}], "network": {**section, **network}}
-
-
-def program(network: Network, hook: str) -> bytes:
-    """The instructions for one hook."""
-    (found,) = [code for _name, _kind, attach, code, _maps in network[1] if attach == bpf.BPF_ATTACH_TYPES[hook]]
-    return found
-
-
-def tables(network: Network) -> list[dict[tuple[int, bytes], bytes]]:
-    """What the maps hold."""
-    return [entries(pairs, key, value) for _type, key, value, _flags, pairs in network[0]]
-
-
-def word(data: bytes) -> int:
-    """Four bytes as the program loads them."""
-    return int.from_bytes(data, "little")
-
-
-def connects(network: Network, address: str, port: int, protocol: int = TCP, kind: str = "CONNECT") -> bool:
-    """What the hooks of connect or sendmsg say to an address and port."""
-    peer = ipaddress.ip_address(address)
-    prefix = "INET" if kind == "CONNECT" else "UDP"
-    context = {
-        bpf.ADDR_USER_PORT: int.from_bytes(port.to_bytes(2, "big"), "little"),
-        bpf.ADDR_PROTOCOL: protocol,
-        bpf.ADDR_USER_IP4: word(peer.packed[:4]),
-        **{bpf.ADDR_USER_IP6 + 4 * i: word(peer.packed[4 * i : 4 * i + 4]) for i in range(4) if peer.version == 6},
-    }
-    return Machine(context, tables(network)).run(program(network, f"{prefix}{peer.version}_{kind}")) == 1
-
-
-def binds(network: Network, port: int, protocol: int = TCP, version: int = 4) -> bool:
-    """What the hook of bind says."""
-    context = {
-        bpf.ADDR_USER_PORT: int.from_bytes(port.to_bytes(2, "big"), "little"),
-        bpf.ADDR_PROTOCOL: protocol,
-    }
-    return Machine(context).run(program(network, f"INET{version}_BIND")) == 1
-
-
-def packet(source: str, source_port: int, next_header: int = UDP, options: bytes = b"") -> bytes:
-    """An IP header (with options) and the first half of a transport header."""
-    address = ipaddress.ip_address(source)
-    if address.version == 4:
-        head = bytes([0x45 + len(options) // 4]) + bytes(11) + address.packed + bytes(4) + options
-    else:
-        head = b"\x60" + bytes(5) + bytes([next_header, 64]) + address.packed + bytes(16)
-    return head + source_port.to_bytes(2, "big") + bytes(6)
-
-
-def arrives(network: Network, source: str, source_port: int, local_port: int, protocol: int = TCP, **more: Any) -> bool:
-    """What the hook of arriving packets says; a TCP socket listens, a UDP socket is not connected, unless `more` says so."""
-    version = ipaddress.ip_address(source).version
-    socket = {
-        bpf.SOCK_PROTOCOL: protocol,
-        bpf.SOCK_SRC_PORT: local_port,
-        bpf.SOCK_STATE: more.pop("state", bpf.BPF_TCP_LISTEN),
-        bpf.SOCK_DST_PORT: more.pop("peer_port", 0),
-    }
-    context = {bpf.SKB_PROTOCOL: 0x0008 if version == 4 else 0xDD86}
-    data = packet(source, source_port, **more)
-    return Machine(context, tables(network), socket, data).run(program(network, "INET_INGRESS")) == 1
-
-
-# ---- the rules, read one by one ------------------------------------------------------------------------------------
-
-
-def holds(entry: dict[str, Any], address: Address, port: int, protocol: int) -> bool:
-    """Whether a rule speaks of this."""
-    block = ipaddress.ip_network(entry["cidr"])
-    inside = block.version == address.version and address in block
-    return (
-        inside
-        and _PROTOCOL[protocol] in entry["protocols"]
-        and any(low <= port <= high for low, high in entry["ports"])
-    )
-
-
-def allowed(layers: list[list[dict[str, Any]]], address: Address, port: int, protocol: int, loopback: bool) -> bool:
-    """Every layer allows it, and denies it nowhere."""
-    for rules in layers:
-        found = [entry["action"] for entry in rules if holds(entry, address, port, protocol)]
-        if loopback and address.is_loopback:
-            found.append("allow")
-        if "allow" not in found or "deny" in found:
-            return False
-    return True
-
-
-_CIDRS = st.sampled_from(
-    [
-        "0.0.0.0/0",
-        "10.0.0.0/8",
-        "10.1.0.0/16",
-        "10.1.2.0/24",
-        "10.1.2.3/32",
-        "127.0.0.0/8",
-        "127.0.0.1/32",
-        "::/0",
-        "fd00::/8",
-        "fd00:1::/32",
-        "fd00:1::5/128",
-        "::1/128",
-    ]
+from runtime.policy.lower_network import lower_network, socket_limits, withheld_capabilities
+from tests.runtime.policy.ebpf_machine import Machine
+from tests.runtime.policy.traffic import (
+    TCP,
+    UDP,
+    arrives,
+    binds,
+    connects,
+    layer,
+    lowered,
+    packet,
+    program,
+    rule,
+    tables,
 )
-_POINTS = (0, 1, 79, 80, 81, 443, 8080, 65534, 65535)
-_RANGES = st.tuples(st.sampled_from(_POINTS), st.sampled_from(_POINTS)).map(lambda pair: (min(pair), max(pair)))
-_RULES = st.lists(
-    st.builds(
-        lambda action, cidr, ports, protocols: rule(action, cidr, *ports, protocols=tuple(protocols)),
-        st.sampled_from(["allow", "allow", "deny"]),
-        _CIDRS,
-        st.lists(_RANGES, max_size=2),
-        st.lists(st.sampled_from(["tcp", "udp"]), min_size=1, max_size=2, unique=True),
-    ),
-    max_size=6,
-)
-_LAYERS = st.lists(_RULES, min_size=1, max_size=3)
-_ADDRESSES = st.sampled_from(
-    [
-        "10.1.2.3",
-        "10.1.2.4",
-        "10.1.9.9",
-        "10.9.9.9",
-        "11.0.0.1",
-        "127.0.0.1",
-        "127.9.9.9",
-        "255.255.255.255",
-        "fd00:1::5",
-        "fd00:1::6",
-        "fd00:2::1",
-        "fe80::1",
-        "::1",
-        "::2",
-    ]
-)
-
-
-@given(_LAYERS, _ADDRESSES, st.sampled_from(_POINTS), st.sampled_from([TCP, UDP]), st.booleans())
-def test_egress_answers_as_the_rules(
-    layers: list[list[dict[str, Any]]], address: str, port: int, protocol: int, own: bool
-) -> None:
-    """For addresses inside, beside and below every rule, on both sides of every port's edge; mapped addresses as IPv4."""
-    network = lower_network([layer(egress=rules) for rules in layers], own)
-    assert network is not None
-    expected = allowed(layers, ipaddress.ip_address(address), port, protocol, own)
-    assert connects(network, address, port, protocol) == expected
-    if "." in address:
-        assert connects(network, f"::ffff:{address}", port, protocol) == expected
-    if protocol == UDP:
-        assert connects(network, address, port, protocol, "SENDMSG") == expected
-
-
-@given(_LAYERS, _LAYERS, _ADDRESSES, st.sampled_from(_POINTS), st.sampled_from(_POINTS), st.sampled_from([TCP, UDP]))
-def test_ingress_answers_as_the_rules(
-    layers: list[list[dict[str, Any]]],
-    outward: list[list[dict[str, Any]]],
-    address: str,
-    port: int,
-    source_port: int,
-    protocol: int,
-) -> None:
-    """A listening socket's packets by the rules alone; datagrams also when they may be answers of somebody sent to."""
-    network = lower_network(
-        [*[layer(ingress=rules) for rules in layers], *[layer(egress=rules) for rules in outward]], True
-    )
-    assert network is not None
-    source = ipaddress.ip_address(address)
-    expected = allowed(layers, source, port, protocol, True)
-    if protocol == UDP:
-        expected = expected or allowed(outward, source, source_port, UDP, True)
-    assert arrives(network, address, source_port, port, protocol) == expected
-
-
-@given(_LAYERS, st.sampled_from(_POINTS), st.sampled_from([TCP, UDP]))
-def test_bind_answers_as_the_rules(layers: list[list[dict[str, Any]]], port: int, protocol: int) -> None:
-    """The ports that each layer names; the kernel's choice always."""
-    bind = [[{key: entry[key] for key in ("ports", "protocols", "rule")} for entry in rules] for rules in layers]
-    network = lower_network([layer(bind=rules) for rules in bind], True)
-    assert network is not None
-    named = all(
-        any(
-            _PROTOCOL[protocol] in entry["protocols"] and any(low <= port <= high for low, high in entry["ports"])
-            for entry in rules
-        )
-        for rules in bind
-    )
-    assert binds(network, port, protocol) == (named or port == 0)
-    assert binds(network, port, protocol, version=6) == (named or port == 0)
-
-
-# ---- single decisions ----------------------------------------------------------------------------------------------
-
-
-def lowered(own: bool = True, **network: Any) -> Network:
-    """One layer lowered."""
-    found = lower_network([layer(**network)], own)
-    assert found is not None
-    return found
 
 
 def test_loopback_is_the_containers_own() -> None:
@@ -356,13 +144,14 @@ def test_nothing_to_judge() -> None:
     assert lower_network([layer(domains=[1], egress=[], ingress=[], bind=[])], True) is None
 
 
-def test_packets_with_a_routing_header_stay() -> None:
-    """A packet of IPv6 that goes by another address first does not leave; every other one does."""
+def test_packets_with_a_source_route_stay() -> None:
+    """A packet that goes by another address first does not leave; every other one does."""
     code = program(lowered(egress=[]), "INET_EGRESS")
-    ipv6 = {bpf.SKB_PROTOCOL: 0xDD86}
+    ipv4, ipv6 = {bpf.SKB_PROTOCOL: 0x0008}, {bpf.SKB_PROTOCOL: 0xDD86}
     assert Machine(ipv6, packet=packet("2001:db8::1", 5, next_header=43)).run(code) == 0
     assert Machine(ipv6, packet=packet("2001:db8::1", 5)).run(code) == 1
-    assert Machine({bpf.SKB_PROTOCOL: 0x0008}, packet=packet("192.0.2.1", 5)).run(code) == 1
+    assert Machine(ipv4, packet=packet("192.0.2.1", 5)).run(code) == 1
+    assert Machine(ipv4, packet=packet("192.0.2.1", 5, options=bytes(8))).run(code) == 0
 
 
 def test_hooks_that_are_attached() -> None:
@@ -376,7 +165,7 @@ def test_hooks_that_are_attached() -> None:
     assert names(egress=[]) == {"INET_SOCK_CREATE", "INET_EGRESS", *peers}
     assert names(ingress=[]) == {"INET_SOCK_CREATE", "INET_INGRESS"}
     assert names(bind=[]) == {"INET_SOCK_CREATE", "INET4_BIND", "INET6_BIND"}
-    assert names(egress=[], domains=[1, 2]) == {"INET_SOCK_CREATE", "INET4_CONNECT", "UDP4_SENDMSG"}
+    assert names(egress=[], domains=[1, 2]) == {"INET_SOCK_CREATE", "INET_EGRESS", "INET4_CONNECT", "UDP4_SENDMSG"}
     assert names(egress=[], domains=[10]) == {"INET_SOCK_CREATE", "INET_EGRESS", *peers}
 
 
