@@ -59,6 +59,21 @@ def test_reference_on_the_x86_family(section: dict[str, Any], listed: list[str])
     agree(section, "x86_64")
 
 
+@given(section=sections.policy_sections(), native=st.sampled_from(sections.NATIVES))
+def test_reference_on_sections_of_policies(section: dict[str, Any], native: str) -> None:
+    """Named calls have one default and the others another, also behind the doors; joint conditions all hold."""
+    assume(not refused(section, native))
+    agree(section, native)
+
+
+@given(section=sections.policy_sections(), listed=st.lists(st.sampled_from(sections.X86_FAMILY), unique=True))
+def test_reference_on_sections_of_policies_on_the_x86_family(section: dict[str, Any], listed: list[str]) -> None:
+    """The same with companions of x86_64."""
+    section["architectures"] = listed
+    assume(not refused(section, "x86_64"))
+    agree(section, "x86_64")
+
+
 @pytest.mark.parametrize("name", ["wide_allow", "networks"])
 @pytest.mark.parametrize("native", ["x86_64", "i686"])
 def test_reference_on_whole_profiles(name: str, native: str) -> None:

@@ -51,15 +51,20 @@ def holds(condition: dict[str, Any], call: Call, bits: int) -> bool:
 
 
 def alternatives(section: dict[str, Any], default: int) -> list[tuple[list[str], list[dict[str, Any]], int]]:
-    """(names, conditions, verdict) of each rule; a rule that names an argument twice becomes several."""
+    """(names, conditions, verdict) of each rule; one that names an argument twice becomes several, unless it is a policy's joint one."""
     found: list[tuple[list[str], list[dict[str, Any]], int]] = []
     for entry in section.get("syscalls") or ():
         verdict, conditions = verdict_of(entry), entry.get("args") or []
-        if verdict != default:
-            twice = len({condition["index"] for condition in conditions}) < len(conditions)
+        if verdict != default or others_of(section, default) != default:
+            twice = not entry.get("joint") and len({condition["index"] for condition in conditions}) < len(conditions)
             split = [[condition] for condition in conditions] if twice else [conditions]
             found.extend((entry["names"], one, verdict) for one in split)
     return found
+
+
+def others_of(section: dict[str, Any], default: int) -> int:
+    """The verdict on calls that no rule names: the default, but for what a policy says."""
+    return verdict_of(section, "otherwise", "otherwiseErrnoRet") if section.get("otherwise") else default
 
 
 def order(conditions: list[dict[str, Any]]) -> tuple[int, int, int]:
@@ -88,10 +93,11 @@ def abi_of(section: dict[str, Any], native: str, call: Call) -> Arch | None:
 def evaluate(section: dict[str, Any], native: str, call: Call) -> int:
     """The verdict on one call."""
     default = verdict_of(section, "defaultAction", "defaultErrnoRet")
+    others = others_of(section, default)
     abi = abi_of(section, native, call)
     if abi is None:
         cancelled = call.arch == 0xC000003E and call.nr == 0xFFFFFFFF and call.arch == ARCHES[_token(native)][0]
-        return default if cancelled else 0
+        return others if cancelled else 0
     numbers = syscall_numbers(abi)
     doors = {"socketcall": SOCKETCALL, "ipc": IPC} if abi.multiplexed else {}
     matching = []
@@ -108,7 +114,10 @@ def evaluate(section: dict[str, Any], native: str, call: Call) -> int:
                 matching.append(((-8, 0, 0) if not conditions else order(rest) if rest else (-7, 0, 0), verdict))
     if matching:
         return min(matching, key=lambda match: match[0])[1]
-    beyond = default
+    asked_for = {name for entry in section.get("syscalls") or () for name in entry["names"]}
+    if call.nr in {numbers.get(name) for name in asked_for} or _behind_a_door(asked_for, numbers, doors, call, abi):
+        return default
+    beyond = others
     if (
         abi.token == "SCMP_ARCH_X86_64"
         and call.nr >> 31
@@ -117,7 +126,11 @@ def evaluate(section: dict[str, Any], native: str, call: Call) -> int:
         beyond = 0  # beyond what libseccomp takes for x86_64; newer than the profile is said first, by runc
     own = find_arch(native)
     assert own is not None
-    permissive = section["defaultAction"] in ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE")
+    permissive = (section.get("otherwise") or section["defaultAction"]) in (
+        "SCMP_ACT_ALLOW",
+        "SCMP_ACT_LOG",
+        "SCMP_ACT_TRACE",
+    )
     if permissive or abi.token not in (own.token, *(section.get("architectures") or ())):
         return beyond
     named = {name for entry in section.get("syscalls") or () for name in entry["names"]}
@@ -125,6 +138,17 @@ def evaluate(section: dict[str, Any], native: str, call: Call) -> int:
     ruled = {name for names, _, _ in alternatives(section, default) for name in names}
     through = [numbers[door] for door, calls in doors.items() if ruled & set(calls)]
     return ENOSYS if newest and call.nr > max([newest, *through]) else beyond
+
+
+def _behind_a_door(
+    names: set[str], numbers: dict[str, int], doors: dict[str, dict[str, int]], call: Call, abi: Arch
+) -> bool:
+    """Whether rules name the call that socketcall or ipc is asked for."""
+    first = call.args[0] & ((1 << abi.bits) - 1)
+    return any(
+        call.nr == numbers[door] and any(calls[name] == first for name in names if name in calls)
+        for door, calls in doors.items()
+    )
 
 
 def _token(native: str) -> str:

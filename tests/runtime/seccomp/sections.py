@@ -76,6 +76,19 @@ def sections(
     return section
 
 
+@st.composite
+def policy_sections(draw: st.DrawFn, *, rules: int = 5) -> dict[str, Any]:
+    """What a policy says beyond the specification: a verdict for calls that no rule names, rules whose conditions all hold."""
+    section = draw(sections(rules=rules))
+    otherwise = draw(st.sampled_from(ACTIONS))
+    section["otherwise"] = otherwise["action"]
+    if "errnoRet" in otherwise:
+        section["otherwiseErrnoRet"] = otherwise["errnoRet"]
+    for entry in section["syscalls"]:
+        entry["joint"] = draw(st.booleans())
+    return section
+
+
 def boundary_calls(section: dict[str, Any], native: str) -> list[Call]:
     """Calls at and beside every number and argument value that the section names."""
     calls = []

@@ -56,7 +56,7 @@ def agree(several: list[dict[str, Any]], native: str) -> None:
 
 
 @given(
-    several=st.lists(sections.sections(rules=4), min_size=2, max_size=3),
+    several=st.lists(sections.sections(rules=4) | sections.policy_sections(rules=4), min_size=2, max_size=3),
     native=st.sampled_from(sections.NATIVES),
 )
 def test_the_strictest_verdict_wins(several: list[dict[str, Any]], native: str) -> None:
