@@ -28,8 +28,8 @@ static const struct table_pattern *find(
 	return NULL;
 }
 
-/* Literal patterns cover what lies below; `below` says that wildcards do too. */
-static bool layer_covers(const struct table *table, const struct table_paths *layer, const char *path, bool below, uint32_t *rule)
+/* A pattern covers what it names and what lies below. */
+static bool layer_covers(const struct table *table, const struct table_paths *layer, const char *path, uint32_t *rule)
 {
 	const struct table_pattern *patterns = (const struct table_pattern *)(const void *)(table->image + layer->patterns), *found;
 	size_t size = strlen(path);
@@ -50,14 +50,11 @@ static bool layer_covers(const struct table *table, const struct table_paths *la
 	}
 	for (uint32_t i = layer->literals; i < layer->count; i++) {
 		const char *pattern = table->image + patterns[i].text;
-		for (size_t end = size; end > 0; end--) {
-			if ((end == size || (below && path[end] == '/')) && glob_matches(pattern, patterns[i].length, path, end)) {
+		for (size_t end = size; end > 0; end--)
+			if ((end == size || path[end] == '/') && glob_matches(pattern, patterns[i].length, path, end)) {
 				*rule = patterns[i].rule;
 				return true;
 			}
-			if (!below)
-				break;
-		}
 	}
 	return false;
 }
@@ -69,7 +66,7 @@ bool table_covers(const struct table *table, enum table_section section, const c
 		return true;
 	const uint32_t *list = (const uint32_t *)(const void *)(table->image + offset);
 	for (uint32_t i = 0; i < list[0]; i++)
-		if (!layer_covers(table, (const struct table_paths *)(const void *)(table->image + list[1 + i]), path, false, rule))
+		if (!layer_covers(table, (const struct table_paths *)(const void *)(table->image + list[1 + i]), path, rule))
 			return false;
 	return true;
 }
@@ -81,7 +78,7 @@ bool table_hides(const struct table *table, const char *path, uint32_t *rule)
 		return false;
 	const uint32_t *list = (const uint32_t *)(const void *)(table->image + offset);
 	for (uint32_t i = 0; i < list[0]; i++)
-		if (layer_covers(table, (const struct table_paths *)(const void *)(table->image + list[1 + i]), path, true, rule))
+		if (layer_covers(table, (const struct table_paths *)(const void *)(table->image + list[1 + i]), path, rule))
 			return true;
 	return false;
 }
