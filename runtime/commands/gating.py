@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SITE, SITE_NAME = "/etc/postern", "config.toml"
 ANNOTATION = "io.postern.policy"
+LEARN = "learn"
 _NOTIFY = "SCMP_ACT_NOTIFY"
 
 
@@ -45,11 +46,34 @@ def find_policy(invocation: Invocation, config: "Mapping[str, Any]") -> "Resolve
     """The policy that holds for a container.  Raises: PolicyError."""
     annotations = config.get("annotations") or {}
     asked, directory = invocation.policy, invocation.policy_dir or SITE
-    if asked is None and ANNOTATION not in annotations and not posix.access(f"{directory}/{SITE_NAME}", posix.F_OK):
+    if asked is None and ANNOTATION not in annotations and _is_absent(f"{directory}/{SITE_NAME}"):
         return None
     from runtime.policy.choose import choose_policy
 
     return choose_policy(asked, annotations, invocation.root, directory)
+
+
+def is_learning(invocation: Invocation, config: "Mapping[str, Any]") -> bool:
+    """Whether the container is to be recorded instead of restricted.  Raises: PolicyError."""
+    annotation = (config.get("annotations") or {}).get(ANNOTATION)
+    if LEARN not in (invocation.policy, annotation):
+        return False
+    from runtime.commands.learning import wants_learning
+    from runtime.policy.choose import load_site
+
+    site = load_site(invocation.root, invocation.policy_dir or SITE)
+    return wants_learning(invocation.policy, annotation, site)
+
+
+def _is_absent(path: str) -> bool:
+    """Whether there is no such file for sure: one that we may only not look at could hold a floor."""
+    try:
+        posix.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def gate_config(invocation: Invocation, config: "Config", terminal: bool) -> Gated:
@@ -57,16 +81,22 @@ def gate_config(invocation: Invocation, config: "Config", terminal: bool) -> Gat
 
     Raises: PolicyError, ConfigError.
     """
-    found = find_policy(invocation, config)
+    learns = is_learning(invocation, config)
+    found = None if learns else find_policy(invocation, config)
     own = (config.get("linux") or {}).get("seccomp")
     sections: tuple[Section, ...] = () if own is None else (own,)  # type: ignore[assignment]
-    if found is None:
+    if found is None and not learns:
         return Gated(config, probe_facts(config, terminal), sections)
     from runtime.host.landlock import probe_landlock
     from runtime.policy.lower import lower
 
     facts = probe_facts(config, terminal, probe_landlock(invocation.exe_fd))
-    lowered = lower(found.layers, config, facts)
+    if found is None:
+        from runtime.commands.learning import lower_recording
+
+        found, lowered = lower_recording(config, facts)
+    else:
+        lowered = lower(found.layers, config, facts, observe=invocation.switch("observe"))
     _check_listeners(own, lowered)
     tightened: Config = lowered.config  # type: ignore[assignment]
     gate = make_gate(found, lowered, facts, invocation.root)

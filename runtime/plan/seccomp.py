@@ -74,4 +74,7 @@ def send_listener(draft: Draft, compiled: Filter | None, gate: "Gate | None") ->
     middle = f',"metadata":{quote(metadata)},"state":' if metadata else ',"state":'
     head = f'{{"ociVersion":"{SPEC_VERSION}","fds":["seccompFd"],"pid":'
     what = f'unable to send the seccomp listener to "{path}"'
-    draft.commit.append(op("SEND_LISTENER", what, path=path, head=head, middle=middle, tail="}"))
+    # our own broker says whether it took the listener, and looks at whoever brings it meanwhile
+    answered = {"answered": 1} if own else {}
+    places = {"path": path, "head": head, "middle": middle, "tail": "}"}
+    draft.commit.append(op("SEND_LISTENER", what, blob=None, **places, **answered))

@@ -6,6 +6,7 @@ Layers are a conjunction: what any of them withholds is withheld, and none gives
 the cheapest mechanism that no race and no other call goes round; one that nothing on this host enforces refuses the policy.  Pure.
 """
 
+from runtime.policy.confinement import check_cgroup_view
 from runtime.policy.enforcement import BPF, BROKER, Findings, check_requirements, needs_bpf
 from runtime.policy.launch_calls import check_launch
 from runtime.policy.lower_broker import lower_broker
@@ -73,6 +74,7 @@ def examine(
     tightened = tighten(findings, files.masks)
     bound = capability_bound(findings)
     network = _network(findings)
+    check_cgroup_view(findings, network is not None)
     landlock = (files.landlock[0], 0, 0, files.landlock[1], ()) if files.landlock[0] else None
     lowered = Lowered(
         tightened,
@@ -95,7 +97,7 @@ def _network(findings: Findings) -> Network | None:
     if findings.mode == "ask":  # whom to connect to is asked
         layers = [{**layer, "network": _only_ingress(layer.get("network"))} for layer in layers]
     spaces = [space["type"] for space in findings.linux.get("namespaces") or ()]
-    network = lower_network(layers, "network" in spaces)
+    network = lower_network(layers, "network" in spaces and not findings.facts.joins_own_network)
     why = needs_bpf(findings) if network is not None else None
     for layer in findings.layers:
         section = layer.get("network") or {}
@@ -103,7 +105,8 @@ def _network(findings: Findings) -> Network | None:
             for entry in section.get(name) or ():
                 if why is None:
                     asked = findings.mode == "ask" and name != "ingress"
-                    findings.enforced(layer, entry["rule"], BROKER if asked else BPF, "")
+                    note = "dropped without an answer" if name == "ingress" else "denied with EPERM"
+                    findings.enforced(layer, entry["rule"], BROKER if asked else BPF, "asked" if asked else note)
         if why is not None and section:
             findings.impossible(layer, section["rule"], why)
     return network

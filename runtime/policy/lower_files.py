@@ -7,6 +7,7 @@ Which of nested places is which follows from the deepest one alone, as rules onl
 """
 
 from runtime.abi.landlock import ACCESS_FS, rights_of
+from runtime.policy.confinement import check_mount_view
 from runtime.policy.enforcement import BROKER, LANDLOCK, MOUNTS, needs_broker
 from runtime.policy.patterns import below, by_depth, in_every, is_wild, plain, stem
 from runtime.record import record
@@ -56,7 +57,7 @@ def lower_files(findings: "Findings") -> Files:
     _explain_mounts(findings, layers)
     restricted = bool(points or access[0] or masks or table)
     if restricted:
-        _check_namespaces(findings)
+        check_mount_view(findings)
     return Files(points, access, masks, table, rigid, restricted, bool(points) and points[0][2])
 
 
@@ -102,6 +103,8 @@ def _check_wild(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]
             for pattern, rule in section[name] or ():
                 if is_wild(pattern):
                     findings.impossible(layer, rule, "no mechanism knows wildcards where programs are executed")
+        if section["read"] is not None and section["write"] is None and _reads_by_broker(findings, layers):
+            rigid = True  # whoever may rename what cannot be read could give it a name that can
         if any(is_wild(pattern) for pattern, _ in section["write"] or ()):
             rigid = True
             table.setdefault("write", []).append(_numbered(findings, layer, section["write"]))
@@ -142,16 +145,21 @@ def _readable(section: "dict[str, Any]") -> "Patterns | None":
     return [*section["read"], *(section["write"] or ()), *(section["execute"] or ()), *(section["exec"] or ())]
 
 
+def _reads_by_broker(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]]") -> bool:
+    """Whether opens are checked by the broker: without Landlock, for wildcards, or to ask."""
+    wild = any(is_wild(pattern) for _, section in layers for pattern, _ in _readable(section) or ())
+    return wild or not findings.facts.landlock or findings.mode == "ask"
+
+
 def _landlock(
     findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]]", table: "Table"
 ) -> tuple[int, tuple[tuple[int, str], ...]]:
     abi = findings.facts.landlock
     readers = [(layer, _readable(section)) for layer, section in layers if section["read"] is not None]
-    wild = any(is_wild(pattern) for _, patterns in readers for pattern, _ in patterns or ())
     programs = [(layer, section["exec"]) for layer, section in layers if section["exec"] is not None]
     handled = 0
     rules: list[tuple[int, str]] = []
-    if readers and (wild or not abi or findings.mode == "ask"):
+    if readers and _reads_by_broker(findings, layers):
         table["read"] = [_numbered(findings, layer, patterns or []) for layer, patterns in readers]
         _explain_reads(findings, readers, BROKER, "the path of what was opened is checked")
     elif readers:
@@ -221,21 +229,6 @@ def _explain_mounts(findings: "Findings", layers: "list[tuple[Layer, dict[str, A
                 findings.enforced(layer, rule, MOUNTS)
         for _, rule in section["execute"] or ():
             findings.enforced(layer, rule, MOUNTS, "files, not anonymous memory")
-
-
-def _check_namespaces(findings: "Findings") -> None:
-    """Mounts hold in one mount namespace, and another process's root leads out of it (/proc/PID/root)."""
-    spaces = {space["type"]: space.get("path") for space in findings.linux.get("namespaces") or ()}
-    if "linux" not in findings.config:
-        return  # no container: a policy alone is explained
-    for kind, why in (
-        ("mount", "a mount namespace of its own, whose mounts can be closed"),
-        ("pid", "a pid namespace of its own: through /proc other processes' roots could be reached"),
-    ):
-        if spaces.get(kind, "absent") is not None:
-            for layer in findings.layers:
-                if layer.get("filesystem") or layer.get("exec") is not None:
-                    findings.impossible(layer, None, f"rules for files need {why}")
 
 
 def check_files(findings: "Findings", files: Files) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from runtime.abi.landlock import ACCESS_FS
 from runtime.policy.patterns import below, is_wild, plain, stem
 from tests.runtime.plan.drafting import CONFIG, config
-from tests.runtime.policy.layering import files, layer, lowered, refusal, row_of
+from tests.runtime.policy.layering import EPERM, files, layer, lowered, refusal, row_of, verdict
 
 READ = ACCESS_FS["READ_FILE"] | ACCESS_FS["READ_DIR"]
 EXECUTE, REFER = ACCESS_FS["EXECUTE"], ACCESS_FS["REFER"]
@@ -105,6 +105,16 @@ def test_reading_without_landlock_or_with_wildcards(patterns: list[str], abi: in
     assert {name: call["handler"] for name, call in found.broker["calls"].items()} == dict.fromkeys(
         ("open", "openat", "openat2", "creat"), "open"
     )
+
+
+def test_names_stay_where_the_broker_reads_by_name() -> None:
+    """Landlock sees through a rename, the broker does not; where writing is limited, all that can be renamed can be read."""
+    for made, stays in (
+        (lowered(files(read=["/a"]), landlock=0), True),
+        (lowered(files(read=["/a"])), False),
+        (lowered(files(read=["/a"], write=["/b"]), landlock=0), False),
+    ):
+        assert (verdict(made, "rename") == EPERM) is stays
 
 
 def test_programs_need_landlock() -> None:

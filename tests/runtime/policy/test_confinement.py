@@ -1,0 +1,55 @@
+"""A container that could leave its cgroup is held by nothing that hangs on it."""
+
+from typing import Any
+
+import pytest
+
+from tests.runtime.plan.drafting import CONFIG, config
+from tests.runtime.policy.layering import files, layer, network, refusal
+
+ADMIN = {"capabilities": {"bounding": ["CAP_SYS_ADMIN"]}}
+CGROUP: dict[str, Any] = {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup"}
+BOUND: dict[str, Any] = {"destination": "/host", "type": "bind", "source": "/sys/", "options": ["rbind"]}
+
+
+def with_mount(mount: dict[str, Any], *words: str) -> dict[str, Any]:
+    """The small container with one more mount."""
+    return config(mounts=[*CONFIG["mounts"], {**mount, "options": [*mount.get("options", ()), *words]}])
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (with_mount(CGROUP), "the config mounts the host's cgroups writable"),
+        (with_mount(CGROUP, "ro", "rw"), "the config mounts the host's cgroups writable"),
+        (with_mount(BOUND), "the config mounts the host's cgroups writable"),
+        (
+            with_mount({**BOUND, "source": "/sys/fs/cgroup/system.slice"}),
+            "the config mounts the host's cgroups writable",
+        ),
+        (config(process=ADMIN), "with CAP_SYS_ADMIN the host's cgroups can be mounted"),
+    ],
+)
+def test_the_host_s_hierarchy(made: dict[str, Any], why: str) -> None:
+    """Writable for the container: whatever hangs on its cgroup is not enforceable, unless it has a cgroup namespace."""
+    layers = [
+        network(egress=[]),
+        layer(resources={"pids": {"limit": 9}}),
+        layer(limits={"wall_time_ms": 5, "open_files": None}),
+    ]
+    for one in layers:
+        (line,) = refusal(one, made=made)
+        assert line.endswith(f"needs a cgroup namespace of the container's own: {why}")
+    made["linux"]["namespaces"].append({"type": "cgroup"})
+    assert refusal(*layers, made=made) == []
+
+
+@pytest.mark.parametrize("made", [config(), with_mount(CGROUP, "ro"), with_mount({**BOUND, "source": "/srv"})])
+def test_ordinary_containers(made: dict[str, Any]) -> None:
+    """They cannot leave."""
+    assert refusal(network(egress=[]), made=made) == []
+
+
+def test_what_does_not_hang_on_the_cgroup() -> None:
+    """Stays enforceable."""
+    assert refusal(files(write=["/w"]), network(domains=[1]), made=with_mount(CGROUP)) == []
