@@ -17,6 +17,8 @@ from runtime.seccomp.program import Filter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.plan.options import Gate
 
 SAVED_NAME = "seccomp.bpf"
@@ -75,6 +77,7 @@ def send_listener(draft: Draft, compiled: Filter | None, gate: "Gate | None") ->
     head = f'{{"ociVersion":"{SPEC_VERSION}","fds":["seccompFd"],"pid":'
     what = f'unable to send the seccomp listener to "{path}"'
     # our own broker says whether it took the listener, and looks at whoever brings it meanwhile
-    answered = {"answered": 1} if own else {}
-    places = {"path": path, "head": head, "middle": middle, "tail": "}"}
-    draft.commit.append(op("SEND_LISTENER", what, blob=None, **places, **answered))
+    places: dict[str, Any] = {"path": path, "head": head, "middle": middle, "tail": "}"}
+    if own:
+        places["answered"] = 1
+    draft.commit.append(op("SEND_LISTENER", what, **places))
