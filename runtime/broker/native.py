@@ -35,9 +35,9 @@ class Event:
 
 
 def _event(values: "tuple[Any, ...]") -> Event:
-    *head, verdict, rule, handler, micros, comm, text = values
-    words = [part.decode("utf-8", "replace") for part in (comm, text)]
-    return Event(*head, verdict, None if rule == NO_RULE else rule, handler, micros, *words)
+    rule, words = values[9], [part.decode("utf-8", "replace") for part in values[12:]]
+    fields = (*values[:9], None if rule == NO_RULE else rule, *values[10:12], *words)
+    return Event(*fields)
 
 
 class Core:
