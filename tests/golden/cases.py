@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from oci_schemas.validate import load_config
+from runtime.commands.gating import make_gate
+from runtime.commands.policy_explain import explain_text
 from runtime.plan.compile import compile_create
 from runtime.plan.encode import encode_plan
 from runtime.plan.exec_plan import compile_exec
 from runtime.plan.explain import explain
 from runtime.plan.launch_plan import LaunchPlan
+from runtime.policy.built_in import load_builtin
+from runtime.policy.lower import examine, lower
 from runtime.seccomp.program import Filter
 from tests.runtime.plan.drafting import ROOTLESS, exec_options, facts, options
 
@@ -38,7 +42,12 @@ EXEC: dict[str, tuple[str, dict[str, Any], dict[str, Any], Filter | None]] = {
     "docker-exec": ("docker", {"args": ["ls", "-l"], "cwd": "/tmp", "env": ["PATH=/bin"]}, {"detach": True}, _FILTER),
     "userns-exec": ("userns", {"args": ["/bin/sh"], "cwd": "/", "terminal": True, "noNewPrivileges": True}, {}, None),
 }
-NAMES = (*CREATE, *EXEC)
+# the container of a Docker user under each built-in policy, and what each says about itself there
+POLICIES = ("agent", "batch-job", "ci-runner", "development", "hostile-tenant", "web-server")
+UNDER = {f"docker-under-{name}": name for name in POLICIES}
+EXPLAINED = {f"explain-{name}": name for name in POLICIES}
+PLANS = (*CREATE, *EXEC, *UNDER)
+NAMES = (*PLANS, *EXPLAINED)
 
 
 def _bytes(name: str) -> bytes:
@@ -55,9 +64,25 @@ def prepare(name: str, warnings: list[str]) -> Callable[[], LaunchPlan]:
         source, call, host, compiled = CREATE[name]
         config, asked = _config(source), options(config_json=_bytes(source), **call)
         return lambda: compile_create(config, asked, facts(**host), compiled, warnings)
+    if name in UNDER:
+        return lambda: _under(UNDER[name], warnings)
     source, process, call, compiled = EXEC[name]
     config = _config(source)
     return lambda: compile_exec(process, config, exec_options(**call), facts(), compiled, warnings)
+
+
+def _under(policy: str, warnings: list[str]) -> LaunchPlan:
+    found, host = load_builtin(policy), facts(landlock=7)
+    assert found is not None
+    lowered = lower(found.layers, _config("docker"), host)
+    asked = options(gate=make_gate(found, lowered, host, "/run/postern"), **_ENGINE)
+    return compile_create(lowered.config, asked, host, _FILTER, warnings)
+
+
+def _explained(policy: str) -> str:
+    found = load_builtin(policy)
+    assert found is not None
+    return explain_text(*examine(found.layers, _config("docker"), facts(landlock=7)))
 
 
 def make(name: str, warnings: list[str]) -> LaunchPlan:
@@ -67,6 +92,8 @@ def make(name: str, warnings: list[str]) -> LaunchPlan:
 
 def render(name: str) -> str:
     """What the case's file holds: warnings, the plan, and a checksum of its bytes."""
+    if name in EXPLAINED:
+        return _explained(EXPLAINED[name])
     warnings: list[str] = []
     plan = make(name, warnings)
     image = bytearray(encode_plan(plan))

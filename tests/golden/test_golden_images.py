@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runtime.plan.encode import encode_plan
-from tests.golden.cases import NAMES, make
+from tests.golden.cases import PLANS, make
 
 _PROGRAM = Path(__file__).parents[2] / "build" / "postern"
 
@@ -15,7 +15,7 @@ _PROGRAM = Path(__file__).parents[2] / "build" / "postern"
 def test_the_reader_accepts_golden_images(tmp_path: Path) -> None:
     """Bounds, slots filled before they are used, halves of stages: all checked by the program that will run them."""
     paths = []
-    for name in NAMES:
+    for name in PLANS:
         path = tmp_path / name
         path.write_bytes(encode_plan(make(name, [])))
         paths.append(str(path))
