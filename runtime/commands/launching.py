@@ -6,6 +6,7 @@ from oci_schemas.validate import Invalid, load_config
 from runtime.commands.gating import Gated, check_trapped, gate_config
 from runtime.commands.invocation import Invocation, absolute
 from runtime.errors import ConfigError, OciError, SyscallError
+from runtime.host.probe import probe_own_network
 from runtime.launch.filter_cache import compiled_filter
 from runtime.launch.report import created_now, reason
 from runtime.launch.spawn import become_executor
@@ -100,17 +101,9 @@ def check_network(config: "Config") -> None:
     """Refuse net.* sysctls where the network namespace that is joined by path is our own.  Raises: ConfigError in runc's words."""
     linux = config.get("linux") or {}
     names = [name for name in linux.get("sysctl") or () if name[:4] in ("net.", "net/")]
-    for space in linux.get("namespaces") or () if names else ():
-        path = space.get("path")
-        if space["type"] != "network" or not path:
-            continue
-        try:
-            joined, own = posix.stat(path), posix.stat("/proc/self/ns/net")
-        except OSError:
-            continue  # joining it will say what is wrong
-        if (joined.st_dev, joined.st_ino) == (own.st_dev, own.st_ino):
-            message = f'sysctl "{names[0]}" not allowed in host network namespace'
-            raise ConfigError(CONFIG_NAME, [("/linux/sysctl/" + names[0].replace("/", "~1"), message)])
+    if names and probe_own_network(linux.get("namespaces") or ()):
+        message = f'sysctl "{names[0]}" not allowed in host network namespace'
+        raise ConfigError(CONFIG_NAME, [("/linux/sysctl/" + names[0].replace("/", "~1"), message)])
 
 
 def environment_text(name: bytes) -> str | None:

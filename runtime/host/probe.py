@@ -9,7 +9,7 @@ from runtime.host.facts import HostFacts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 _READ = posix.O_RDONLY | posix.O_CLOEXEC
@@ -202,6 +202,20 @@ def _probe_terminal() -> tuple[bool, tuple[int, int]]:
     return True, (rows, columns)
 
 
+def probe_own_network(spaces: "Iterable[Mapping[str, Any]]") -> bool:
+    """Whether one of a config's namespaces is joined by a path that leads to our own network."""
+    for space in spaces:
+        path = space.get("path") if space.get("type") == "network" else None
+        if not path:
+            continue
+        try:
+            joined, own = posix.stat(path), posix.stat("/proc/self/ns/net")
+        except OSError:
+            return False  # joining it will say what is wrong
+        return (joined.st_dev, joined.st_ino) == (own.st_dev, own.st_ino)
+    return False
+
+
 def probe_facts(config: "Mapping[str, Any] | None", terminal: bool | None = None, landlock: int = 0) -> HostFacts:
     """Fill in the facts; with `config` (as `load_config` gives it) what no part of it can depend on is left empty.
 
@@ -245,4 +259,5 @@ def probe_facts(config: "Mapping[str, Any] | None", terminal: bool | None = None
         stdin_tty=stdin_tty,
         stdin_size=stdin_size,
         landlock=landlock,
+        joins_own_network=probe_own_network(_section(linux, "namespaces") or ()),
     )

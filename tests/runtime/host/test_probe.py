@@ -1,6 +1,7 @@
 """What the host says is read correctly, and only what a config needs is asked."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from runtime.host.probe import (
     permitted_capabilities,
     probe_facts,
     probe_kernel,
+    probe_own_network,
     probe_seccomp_flags,
     unified_mount,
     user_name,
@@ -127,3 +129,13 @@ def test_selinux_without_a_policy(monkeypatch: pytest.MonkeyPatch, label: bytes,
     monkeypatch.setattr(probe, "read_file", lambda path: files.get(path, b""))
     monkeypatch.setattr(probe, "_exists", lambda path: path == "/sys/fs/selinux/enforce")
     assert probe.probe_lsms() == active
+
+
+def test_whether_a_joined_network_is_our_own(tmp_path: Path) -> None:
+    """By the file that the path leads to, whatever it is called."""
+    (tmp_path / "ours").symlink_to("/proc/self/ns/net")
+    assert probe_own_network([{"type": "mount"}, {"type": "network", "path": str(tmp_path / "ours")}])
+    assert not probe_own_network([{"type": "network", "path": "/proc/self/ns/mnt"}])
+    assert not probe_own_network([{"type": "network", "path": str(tmp_path / "none")}])
+    assert not probe_own_network([{"type": "network"}])
+    assert not probe_own_network([{"type": "mount", "path": "/proc/self/ns/net"}])
