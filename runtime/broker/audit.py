@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("none", "denials", "decisions", "all")
 # a call of which the registers alone decided, or nothing at all
-_UNMEDIATED = ("continue", "record")
+_UNMEDIATED = ("continue",)
 _CONTINUE = -1
 
 
@@ -54,8 +54,8 @@ def verdict_words(verdict: int, mode: str) -> tuple[str, str | None]:
 
 
 def is_wanted(level: str, verdict: int, handler: str) -> bool:
-    """Whether a decision belongs into a log of this level."""
-    if level == "all":
+    """Whether a decision belongs into a log of this level; what is only observed was asked for."""
+    if level == "all" or handler == "record":
         return True
     if level == "none":
         return False

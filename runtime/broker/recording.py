@@ -21,13 +21,46 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MOST_ENTRIES = 200_000
+_MOST_STEPS = 256
 _PAUSE = 1.0
 _WRITE = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _O_ACCMODE, _O_CREAT, _O_TRUNC = 3, 0o100, 0o1000
+# the path from which a link is made is only read
+_FROM = frozenset(("link", "linkat"))
 _MUTATING = frozenset(
-    "creat mkdir mkdirat mknod mknodat unlink unlinkat rmdir rename renameat renameat2 link linkat symlink symlinkat "
-    "truncate chmod fchmodat fchmodat2 chown lchown fchownat utime utimes utimensat futimesat setxattr lsetxattr "
-    "removexattr lremovexattr mount".split()
+    [
+        "creat",
+        "mkdir",
+        "mkdirat",
+        "mknod",
+        "mknodat",
+        "unlink",
+        "unlinkat",
+        "rmdir",
+        "rename",
+        "renameat",
+        "renameat2",
+        "link",
+        "linkat",
+        "symlink",
+        "symlinkat",
+        "truncate",
+        "chmod",
+        "fchmodat",
+        "fchmodat2",
+        "chown",
+        "lchown",
+        "fchownat",
+        "utime",
+        "utimes",
+        "utimensat",
+        "futimesat",
+        "setxattr",
+        "lsetxattr",
+        "removexattr",
+        "lremovexattr",
+        "mount",
+    ]
 )
 _EXECUTING = frozenset(("execve", "execveat"))
 
@@ -41,7 +74,7 @@ def access_of(call: str, args: "tuple[int, ...]") -> str:
     """What a call wants of the path that it names: read, write or execute."""
     if call in _EXECUTING:
         return "execute"
-    if call in _MUTATING:
+    if call in _MUTATING or call == "openat2":  # openat2's flags lie in memory
         return "write"
     flags = args[1] if call == "open" else args[2] if call == "openat" else 0
     return "write" if flags & _O_ACCMODE in (1, 2) or flags & (_O_CREAT | _O_TRUNC) else "read"
@@ -63,21 +96,54 @@ def class_of(call: str, args: "tuple[int, ...]") -> str:
     return ""
 
 
+def real_path(root: str, path: str) -> tuple[str, str]:
+    """A path of a container without its symlinks, and what is there: d, f, or - for nothing.
+
+    `root` leads into the container (/proc/PID/root); links are followed below it alone.
+    """
+    done = ""
+    todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+    for _ in range(_MOST_STEPS):
+        if not todo:
+            break
+        part = todo.pop()
+        if part == "..":
+            done = done.rpartition("/")[0]
+            continue
+        try:
+            link = posix.readlink(f"{root}{done}/{part}") if not done.startswith("/proc/") else ""
+        except OSError:
+            link = ""
+        if not link:
+            done = f"{done}/{part}"
+            continue
+        if link[0] == "/":
+            done = ""
+        todo += [part for part in reversed(link.split("/")) if part not in ("", ".")]
+    try:
+        kind = "d" if posix.lstat(root + done).st_mode & 0o170000 == 0o040000 else "f"
+    except OSError:
+        kind = "-"
+    return done or "/", kind
+
+
 class Recording:
     """What one container did so far."""
 
-    __slots__ = ("_calls", "_targets", "changed", "lost", "seen")
+    __slots__ = ("_calls", "_root", "_seen", "_targets", "changed", "lost", "seen")
 
-    def __init__(self) -> None:
-        """Nothing."""
+    def __init__(self, pid: int) -> None:
+        """Nothing.  `pid` is the container's init, through which its files are looked at."""
+        self._root = f"/proc/{pid}/root"
         self._calls: dict[str, set[str]] = {}
-        self._targets: dict[tuple[str, str, str], int] = {}
+        self._seen: set[tuple[str, str, str]] = set()  # as the core told them
+        self._targets: dict[tuple[str, str, str], str] = {}  # call, access, path or address: what is there
         self.changed = False
         self.lost = 0
         self.seen = 0
 
-    def add(self, call: str, args: "tuple[int, ...]", target: str) -> None:
-        """One call.  `target`: the path or address that the core copied, if the call names one."""
+    def add(self, call: str, args: "tuple[int, ...]", text: str) -> None:
+        """One call.  `text`: the paths or the address that the core copied, a line each."""
         self.seen += 1
         classes = self._calls.get(call)
         if classes is None:
@@ -87,16 +153,26 @@ class Recording:
         if argument_class and argument_class not in classes:
             classes.add(argument_class)
             self.changed = True
-        if target:
-            self._add_target((call, access_of(call, args) if target[0] == "/" else "", target))
+        if text:
+            access = access_of(call, args)
+            lines = text.split("\n")
+            for index, line in enumerate(lines):
+                self._add_target(call, "read" if call in _FROM and index == 0 else access, line.strip())
 
-    def _add_target(self, key: tuple[str, str, str]) -> None:
-        count = self._targets.get(key)
-        if count is None and len(self._targets) >= MOST_ENTRIES:
+    def _add_target(self, call: str, access: str, target: str) -> None:
+        told = (call, access, target)
+        if told in self._seen or not target:
+            return
+        if len(self._seen) >= MOST_ENTRIES:
             self.lost += 1
             return
-        self.changed = self.changed or count is None
-        self._targets[key] = (count or 0) + 1
+        self._seen.add(told)
+        self.changed = True
+        if target[0] != "/":
+            self._targets[(call, "", target)] = ""
+            return
+        path, kind = real_path(self._root, target)
+        self._targets[(call, access, path)] = kind
 
     def document(self) -> "dict[str, Any]":
         """The record as it is kept in a file."""
@@ -105,7 +181,7 @@ class Recording:
             "seen": self.seen,
             "lost": self.lost,
             "calls": {call: sorted(classes) for call, classes in sorted(self._calls.items())},
-            "targets": [[*key, count] for key, count in sorted(self._targets.items())],
+            "targets": [[*key, kind] for key, kind in sorted(self._targets.items())],
         }
 
 
@@ -125,7 +201,7 @@ class Recordings:
         """One call of a container."""
         recording = self._by_container.get(registration.container_id)
         if recording is None:
-            recording = self._by_container[registration.container_id] = Recording()
+            recording = self._by_container[registration.container_id] = Recording(registration.pid)
         recording.add(self._names.name(event.nr), event.args, event.text)
 
     def flush(self) -> None:

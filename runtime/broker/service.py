@@ -10,8 +10,8 @@ from runtime.broker.agent import Compilation
 from runtime.broker.ask import FunctionHandlers, Question, Questions
 from runtime.broker.audit import CallNames, describe, is_wanted, limit_record, timestamp
 from runtime.broker.control import Client, accept
-from runtime.broker.kernel_audit import KernelAudit, open_audit
 from runtime.broker.keeper_wire import ADD, GONE, LIMIT, OVER, TABLE, Message, receive, send
+from runtime.broker.kernel_audit import KernelAudit, open_audit
 from runtime.broker.logs import FileLog, JournalLog
 from runtime.broker.native import ASK
 from runtime.broker.native import GONE as LISTENER_GONE

@@ -48,6 +48,8 @@ _RUN = (
     + """
 --detach -d  return when the container runs
 --keep  leave the state directory behind when the container has ended
+--explain-denials  say at the end what the policy denied, and which line of a policy would allow it
+--observe  
 """
 )
 

@@ -30,7 +30,7 @@ ACTIONS = {
     "learn": (
         "[-- COMMAND...]",
         "run a container and write the policy that it needs",
-        "--bundle=DIR,-b --output=FILE,-o",
+        "--bundle=DIR,-b --output=FILE,-o --container=ID",
     ),
 }
 

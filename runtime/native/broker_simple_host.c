@@ -10,7 +10,7 @@
 /* Which program runs is decided where the kernel opens it (Landlock, mounts): by name it cannot be judged without a race. */
 struct verdict handle_exec(struct call *call)
 {
-	if (call->table->header->mode == MODE_RECORD) {
+	if (call->table->header->mode == MODE_RECORD || call->entry.handler == HANDLER_RECORD) {
 		describe_recorded(call);
 		await_reader(call->broker);
 	} else {
@@ -27,7 +27,7 @@ struct verdict handle_mount(struct call *call)
 
 struct verdict handle_record(struct call *call)
 {
-	if (call->table->header->mode == MODE_RECORD) {
+	if (call->table->header->mode == MODE_RECORD || call->entry.handler == HANDLER_RECORD) {
 		describe_recorded(call);
 		await_reader(call->broker);
 	} else {

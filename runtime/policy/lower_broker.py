@@ -109,7 +109,7 @@ def _opens(files: "Files", calls: "dict[str, dict[str, Any]]") -> "list[dict[str
     if not files.table:
         return []
     for name in _OPENING:
-        calls[name] = {"handler": "open", "errno": 13, "rule": 0}
+        calls[name] = {"handler": "open", "errno": 13, "rule": None}
     if "read" in files.table or "hide" in files.table:
         return [rule(_OPENING, NOTIFY)]
     trapped = [rule(("openat2", "creat"), NOTIFY)]

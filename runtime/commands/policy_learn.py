@@ -1,0 +1,165 @@
+"""policy learn: run a bundle, or take a container that was recorded under an engine, and write the policy that it needs."""
+
+import posix
+import signal
+from time import monotonic, sleep
+
+from oci_schemas.json_text import dumps
+from runtime.broker.learn import learned_calls, learned_policy, to_yaml
+from runtime.broker.recording import load_recording, real_path
+from runtime.commands.broker_client import ask_broker
+from runtime.commands.invocation import absolute
+from runtime.commands.launching import CONFIG_NAME, check_config, read_config
+from runtime.commands.learning import LEARN
+from runtime.commands.policy_call import PolicyCall
+from runtime.errors import BrokerError, SyscallError, UsageError
+from runtime.launch.front import PROGRAM_NAME
+from runtime.launch.report import encode, reason, show
+from runtime.state.container_id import check_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_PATIENCE_SECONDS = 30.0
+_PAUSE_SECONDS = 0.05
+_HEAD = 4096
+
+
+def execute(call: PolicyCall) -> int:
+    """Write the policy to --output, or print it; the exit code is the program's.  Raises: OciError."""
+    recorded = call.text("container")
+    if recorded is not None:
+        if call.arguments or call.text("bundle") is not None:
+            raise call.usage("--container takes a container that was recorded: neither a bundle nor a command")
+        return _write(call, check_id(recorded), [], 0)
+    bundle = absolute(call.text("bundle") or ".")
+    config: dict[str, Any] = dict(check_config(read_config(f"{bundle}/{CONFIG_NAME}")))
+    container_id = f"{LEARN}-{posix.getpid()}-{int(monotonic() * 1000)}"
+    code = _run(call, bundle, config, container_id)
+    args = call.arguments or list((config.get("process") or {}).get("args") or ())
+    rootfs = absolute(str((config.get("root") or {}).get("path") or "rootfs"), bundle)
+    return _write(call, container_id, interpreters(rootfs, args), code)
+
+
+def _run(call: PolicyCall, bundle: str, config: "dict[str, Any]", container_id: str) -> int:
+    """Run the bundle in record mode, in the foreground; its exit code."""
+    invocation = call.invocation
+    words = [PROGRAM_NAME, "--root", invocation.root, "run", "--policy", LEARN, "--bundle", bundle]
+    if call.arguments:
+        process = {**(config.get("process") or {}), "args": call.arguments}
+        fd = posix.memfd_create("learn-config", 0)
+        posix.write(fd, dumps({**config, "process": process}))
+        words += ["--config", f"/proc/self/fd/{fd}"]
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's interrupt is for the program
+    try:
+        pid = posix.posix_spawn(
+            f"/proc/self/fd/{invocation.exe_fd}", [*words, container_id], dict(posix.environ), setsigdef=[signal.SIGINT]
+        )
+        code = posix.waitstatus_to_exitcode(posix.waitpid(pid, 0)[1])
+    except OSError as error:
+        raise SyscallError("run the bundle", error.errno or 0, reason(error)) from error
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else 128 - code
+
+
+def interpreters(rootfs: str, args: list[str]) -> list[str]:
+    """What the kernel opens by itself to start a program: the program, the interpreter of a script, the loader.  Symlinks resolved."""
+    found: list[str] = []
+    names = [args[0]] if args and args[0][:1] == "/" else []
+    if args and not names:
+        names = [
+            f"{place}/{args[0]}"
+            for place in ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+        ]
+    while names and len(found) < 8:
+        path, kind = real_path(rootfs, names.pop(0))
+        if kind != "f" or path in found:
+            continue
+        found.append(path)
+        names = (
+            [*_interpreter_of(f"{rootfs}{path}"), *names]
+            if len(found) == 1
+            else [*names, *_interpreter_of(f"{rootfs}{path}")]
+        )
+        if len(found) == 1:
+            names = names[:1]
+    return found
+
+
+def _interpreter_of(path: str) -> list[str]:
+    try:
+        fd = posix.open(path, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
+    except OSError:
+        return []
+    try:
+        data = posix.read(fd, _HEAD)
+    finally:
+        posix.close(fd)
+    if data[:2] == b"#!":
+        words = data[2:].split(b"\n", 1)[0].split()
+        return [words[0].decode("utf-8", "surrogateescape")] if words else []
+    if data[:5] != b"\x7fELF\x02":
+        return []
+    offset, size, count = (int.from_bytes(data[at : at + width], "little") for at, width in ((32, 8), (54, 2), (56, 2)))
+    for number in range(count):
+        entry = data[offset + number * size :][:size]
+        if len(entry) >= 40 and entry[:4] == b"\x03\0\0\0":
+            begin, length = (int.from_bytes(entry[at : at + 8], "little") for at in (8, 32))
+            return [data[begin : begin + length].rstrip(b"\0").decode("utf-8", "surrogateescape")]
+    return []
+
+
+def await_served(root: str, container_id: str) -> None:
+    """Return when the broker has written the last of a container, or after half a minute.  Raises: BrokerError."""
+    end = monotonic() + _PATIENCE_SECONDS
+    while monotonic() < end:
+        served = ask_broker(root, {"op": "status"})["containers"]
+        if all(row["id"] != container_id for row in served):
+            return
+        sleep(_PAUSE_SECONDS)
+
+
+def await_recording(root: str, container_id: str) -> "dict[str, Any]":
+    """The container's recording, once the broker has written the last of it.  Raises: BrokerError."""
+    await_served(root, container_id)
+    try:
+        return load_recording(root, container_id)
+    except FileNotFoundError:
+        raise BrokerError(f"container {container_id} was not recorded") from None
+    except (OSError, ValueError) as error:
+        raise BrokerError(f"the recording of {container_id} cannot be read: {error}") from None
+
+
+def _write(call: PolicyCall, container_id: str, programs: list[str], code: int) -> int:
+    root = call.invocation.root
+    recording = await_recording(root, container_id)
+    if recording["lost"]:
+        raise BrokerError(
+            f"{recording['lost']} paths or addresses were too many to be noted: the policy would be too narrow"
+        )
+    output = call.text("output")
+    name = _name(output, container_id)
+    text = to_yaml(learned_policy(recording, name, programs))
+    if output is None:
+        show(encode(text))
+    else:
+        try:
+            fd = posix.open(output, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o644)
+            posix.write(fd, encode(text))
+            posix.close(fd)
+        except OSError as error:
+            raise SyscallError(f"write {output}", error.errno or 0, reason(error)) from error
+        show(encode(f"{output}: {len(learned_calls(recording))} system calls\n"))
+    return code
+
+
+def _name(output: str | None, container_id: str) -> str:
+    stem = (output or container_id).rpartition("/")[2].partition(".")[0].lower()
+    kept = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "-" for char in stem)[:63].lstrip(
+        "._-"
+    )
+    if not kept:
+        raise UsageError("policy learn: a policy's name is its file's, in letters and digits")
+    return kept
