@@ -45,9 +45,7 @@ def compile_profiles(sections: "Sequence[dict[str, Any]]", arch: str) -> Filter:
         return compile_profile(sections[0], arch)
     native = _native(arch)
     profiles = _parse_all(sections, native)
-    tables = range_tables(profiles[0])
-    for profile in profiles[1:]:
-        tables = intersect_tables(tables, range_tables(profile))
+    tables = intersect_tables([range_tables(profile) for profile in profiles])
     notify = notifies(tables)
     asked = intersect_flags([flag_bits(section.get("flags")) for section in sections])
     flags, warnings = settle_flags(asked, notify=notify)

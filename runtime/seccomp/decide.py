@@ -29,13 +29,38 @@ def decide(choices: "tuple[Choice, ...]", default: "Target") -> "Target":
     # what the choices take one after the other: two or three instructions for each distinct test
     tests = sum([len({test for tests in conjunctions for test in tests}) for conjunctions, _ in choices])
     try:
-        return _Joint(32 + 2 * tests).decide((*clauses, ((), default)))
+        return _Joint(32 + 2 * tests).decide((*merged(clauses), ((), default)))
     except _OverBudgetError:
         target = default
         for conjunctions, action in reversed(choices):
             alone = tuple([(tests, action) for tests in conjunctions])
             target = _Joint(UNBOUNDED).decide((*alone, ((), target)))
         return target
+
+
+def merged(clauses: "tuple[Clause, ...]") -> "list[Clause]":
+    """Neighbours with one action that differ in the intervals of their last test alone, as one clause: lists of allowed values."""
+    found: list[Clause] = []
+    at = 0
+    while at < len(clauses):
+        tests, action = clauses[at]
+        end = at + 1
+        while end < len(clauses) and _is_alike(clauses[at], clauses[end]):
+            end += 1
+        if end > at + 1:
+            word, mask, _ = tests[-1]
+            intervals = sorted([one for other, _ in clauses[at:end] for one in other[-1][2]])
+            tests = (*tests[:-1], (word, mask, tuple(intervals)))
+        found.append((tests, action))
+        at = end
+    return found
+
+
+def _is_alike(one: "Clause", other: "Clause") -> bool:
+    tests, others = one[0], other[0]
+    if one[1] != other[1] or not tests or len(tests) != len(others):
+        return False
+    return tests[-1][:2] == others[-1][:2] and tests[:-1] == others[:-1]
 
 
 class _Joint:

@@ -34,9 +34,18 @@ def stricter(one: int, other: int) -> int:
     return one if (one ^ SIGN) & ACTION <= (other ^ SIGN) & ACTION else other
 
 
-def intersect_tables(one: "list[Table]", other: "list[Table]") -> "list[Table]":
-    """The tables of both sections together; an architecture that one of them does not decide on is refused there."""
+def intersect_tables(several: "list[list[Table]]") -> "list[Table]":
+    """The tables of all sections together; an architecture that one of them does not decide on is refused there."""
     product = _Product()
+    together = several[-1]
+    for tables in reversed(
+        several[:-1]
+    ):  # from the end, where the short ones stand, so that the long ones are gone through once
+        together = _both(tables, together, product)
+    return together
+
+
+def _both(one: "list[Table]", other: "list[Table]", product: "_Product") -> "list[Table]":
     refused: tuple[list[int], list[Target]] = ([0], [BAD_ARCH])
     first = {audit: (starts, targets) for audit, starts, targets in one}
     second = {audit: (starts, targets) for audit, starts, targets in other}
@@ -99,11 +108,12 @@ def _overlay(
 class _Product:
     """Pairs of decisions so far; equal results are one node, whatever they were made of."""
 
-    __slots__ = ("budget", "joined", "narrowed", "nodes")
+    __slots__ = ("budget", "joined", "made", "narrowed", "nodes")
 
     def __init__(self) -> None:
         self.budget = 0
         self.nodes: dict[tuple[int, int, tuple[int, ...], tuple[Target, ...]], Node] = {}
+        self.made: set[Target] = set()
         self.joined: dict[tuple[Target, Target], Target] = {}
         self.narrowed: dict[tuple[Node, tuple[int, int, int, int]], Target] = {}
 
@@ -129,7 +139,9 @@ class _Product:
         if known is not None:
             return known
         if RET_ALLOW in (one, other):  # every verdict is as strict; only equal nodes must become one
-            target = self._with_leaves(other if one == RET_ALLOW else one, int)
+            target = other if one == RET_ALLOW else one
+            if target not in self.made:
+                target = self._with_leaves(target, int)
             self.joined[one, other] = target
             return target
         if depth > DEPTH_MAX:
@@ -175,7 +187,12 @@ class _Product:
     def _node(self, word: int, mask: int, starts: list[int], targets: "list[Target]") -> "Target":
         if len(targets) == 1:
             return targets[0]
-        return self.nodes.setdefault((word, mask, tuple(starts), tuple(targets)), Node(word, mask, starts, targets))
+        key = (word, mask, tuple(starts), tuple(targets))
+        node = self.nodes.get(key)
+        if node is None:
+            self.nodes[key] = node = Node(word, mask, starts, targets)
+            self.made.add(node)
+        return node
 
     def _with_leaves(self, root: "Target", change: "Callable[[int], Target]") -> "Target":
         """The same decision with other verdicts; without recursion, since it may be as deep as many rules."""

@@ -4,7 +4,7 @@ Between the calls that rules name stands the default; above the newest call that
 a libc which probes for a newer call falls back instead of giving up.  x86_64 and x32 share one audit architecture.
 """
 
-from runtime.seccomp.arches import X32, X32_BIT, X86_64, Arch, syscall_blocks
+from runtime.seccomp.arches import X32, X32_BIT, X86_64, Arch, syscall_blocks, syscall_numbers
 from runtime.seccomp.filter import ENOSYS, RET_ERRNO, RET_KILL_THREAD, WORD_MAX, Profile
 from runtime.seccomp.resolve import Resolver, newest_number
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 NEWER = RET_ERRNO | ENOSYS
 BAD_ARCH = RET_KILL_THREAD  # libseccomp's default, which runc and crun leave
 BIT_31 = 1 << 31
+FEW = 40
 
 
 def range_tables(profile: Profile) -> "list[tuple[int, list[int], list[Target]]]":
@@ -32,11 +33,20 @@ def range_tables(profile: Profile) -> "list[tuple[int, list[int], list[Target]]]
         newest = {arch.token: newest_number(names, arch) if arch.token in profile.listed else 0 for arch in arches}
         for arch in sorted(arches, key=_is_x32):
             base = X32_BIT if arch.token == X32 else 0
-            table.add(base, syscall_blocks(arch), resolver.verdicts(arch), newest[arch.token])
+            verdicts = resolver.verdicts(arch)
+            table.add(base, _blocks(arch, verdicts), verdicts, newest[arch.token])
         if X86_64 in newest:
             table.close_x86_64(newest[X86_64], newest.get(X32))
         done.append((audit, table.starts, table.targets))
     return done
+
+
+def _blocks(arch: Arch, verdicts: "dict[str, Target]") -> list[tuple[int, tuple[str, ...]]]:
+    """The table of an ABI, or of a few calls those alone: sections of policies are many and short."""
+    if len(verdicts) > FEW:
+        return syscall_blocks(arch)
+    numbers = syscall_numbers(arch)
+    return sorted([(numbers[name], (name,)) for name in verdicts if name in numbers])
 
 
 def _is_x32(arch: Arch) -> bool:

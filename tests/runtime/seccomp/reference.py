@@ -115,7 +115,9 @@ def evaluate(section: dict[str, Any], native: str, call: Call) -> int:
     if matching:
         return min(matching, key=lambda match: match[0])[1]
     asked_for = {name for entry in section.get("syscalls") or () for name in entry["names"]}
-    if call.nr in {numbers.get(name) for name in asked_for} or _behind_a_door(asked_for, numbers, doors, call, abi):
+    if others != default and (
+        call.nr in {numbers.get(name) for name in asked_for} or _behind_a_door(asked_for, numbers, doors, call, abi)
+    ):
         return default
     beyond = others
     if (

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.seccomp import decide as module
-from runtime.seccomp.decide import decide
+from runtime.seccomp.decide import decide, merged
 from runtime.seccomp.filter import WORD_MAX, Node
 from tests.runtime.seccomp.interpret_clauses import clauses_hold
 
@@ -89,3 +89,17 @@ def test_many_masks_on_one_word_do_not_nest_without_end() -> None:
     """A thousand masks: as deep a graph, made without recursion of that depth."""
     choices = tuple(((((0, rule + 2, ((rule % 2, rule % 2),)),),), rule % 50 + 1) for rule in range(1000))
     assert size(decide(choices, 0)) <= 1000
+
+
+def test_lists_of_values_are_one_clause() -> None:
+    """As many rules as there are allowed values, but one test; others' clauses between them keep them apart."""
+    values = [((1, WORD_MAX, ((0, 0),)), (0, WORD_MAX, ((value, value),))) for value in (5, 3, 9)]
+    other = ((0, 7, ((1, 1),)),)
+    found = merged((*[(tests, 1) for tests in values], (other, 1), (values[0], 2), (values[1], 1), ((), 1)))
+    assert found == [
+        (((1, WORD_MAX, ((0, 0),)), (0, WORD_MAX, ((3, 3), (5, 5), (9, 9)))), 1),
+        (other, 1),
+        (values[0], 2),
+        (values[1], 1),
+        ((), 1),
+    ]
