@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from integration.framework.container import Container
-from integration.framework.flavours import differs
+from integration.framework.flavours import differs, only
 from integration.framework.leftovers import leftovers, scrub
 from integration.framework.runtime import CLEAN_ENV
 
@@ -45,9 +45,21 @@ CALLS = {
 }
 
 
-def failing_run(container: Container, call: str, number: int) -> tuple[int, str]:
+# what a policy adds to that; which Landlock there is was asked before, by a process of its own
+POLICY_CALLS = {
+    "open_tree": 11,
+    "mount_setattr": 17,
+    "move_mount": 19,
+    "landlock_add_rule": 5,
+    "landlock_restrict_self": 1,
+    "seccomp": 1,
+}
+POLICY = "name: files\nversion: 1\nfilesystem: {read: [/probe, /etc], write: [/tmp, /dev], execute: [/probe]}\n"
+
+
+def failing_run(container: Container, call: str, number: int, *flags: str) -> tuple[int, str]:
     """run with EIO for one call; its exit code and what it said."""
-    words = ("run", "--bundle", str(container.bundle.path), container.id)
+    words = ("run", "--bundle", str(container.bundle.path), *flags, container.id)
     tracer = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"]
     inject = ["-e", f"trace={call}", "-e", f"inject={call}:error=EIO:when={number}"]
     log = container.bundle.path / "failing.log"
@@ -59,9 +71,9 @@ def failing_run(container: Container, call: str, number: int) -> tuple[int, str]
     return run.returncode, log.read_text(errors="replace")
 
 
-def verdict(container: Container, call: str, number: int) -> str:
+def verdict(container: Container, call: str, number: int, *flags: str) -> str:
     """What is wrong with the way in which run failed; "" when nothing is."""
-    rc, text = failing_run(container, call, number)
+    rc, text = failing_run(container, call, number, *flags)
     if rc == 0 and not text and number > 1:
         return ""  # the call is made less often than this
     path = container.bundle.linux["cgroupsPath"]
@@ -72,6 +84,18 @@ def verdict(container: Container, call: str, number: int) -> str:
     return f"{call} {number}: left {remains}" if remains else ""
 
 
+def verdicts(container: Container, calls: dict[str, int], *flags: str) -> list[str]:
+    """One line for each call that failed in a wrong way."""
+    wrong = []
+    for call, count in calls.items():
+        for number in range(1, count + 1):
+            problem = verdict(container, call, number, *flags)
+            if problem:
+                wrong.append(problem)
+                scrub(container.id, container.runtime.root, container.bundle.path, container.cgroup)
+    return wrong
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @differs("runc", "crun", reason="the list of calls is that of this program", strict=False, run=False)
@@ -80,11 +104,19 @@ def test_each_call_that_fails(container: Container) -> None:
     if not shutil.which("strace"):
         pytest.skip("strace is not installed")
     container.bundle.probe("exit").save()
-    wrong = []
-    for call, count in CALLS.items():
-        for number in range(1, count + 1):
-            problem = verdict(container, call, number)
-            if problem:
-                wrong.append(problem)
-                scrub(container.id, container.runtime.root, container.bundle.path, container.cgroup)
-    assert wrong == [], "\n".join(wrong)
+    assert verdicts(container, CALLS) == []
+
+
+@pytest.mark.slow
+@pytest.mark.landlock
+@pytest.mark.timeout(240)
+@only("postern", reason="policies are postern's")
+def test_each_call_that_fails_under_a_policy(container: Container) -> None:
+    """No part of a policy is left out because it did not work."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    path = container.bundle.path / "policy.yaml"
+    path.write_text(POLICY)
+    container.bundle.probe("exit").save()
+    container.run("--policy", str(path)).ok()
+    assert verdicts(container, POLICY_CALLS, "--policy", str(path)) == []
