@@ -148,11 +148,15 @@ c-check: setup ## both architectures without warnings, the analyser, and the aar
 	@tools/c-check
 
 # --- tests that run containers ----------------------------------------------------------------------------------------
-.PHONY: integration integration-vm integration-landlock reference vm-tree demo bench-start bench-seccomp bench-policy
+.PHONY: integration race integration-vm integration-landlock reference vm-tree demo bench-start bench-seccomp bench-policy bench-network
 INTEGRATION = $(PYTEST) -q $(if $(RUNTIME),--runtime $(RUNTIME))
 integration: build ## real containers, as root; T=PATH for some, RUNTIME=PATH for runc or crun
 	@tools/setup test integration programs compat
 	@$(INTEGRATION) -n $(JOBS) $(or $(T),integration)
+
+race: build ## a million races against every handler of the broker, as root; POSTERN_RACES=N for another number
+	@tools/setup test integration
+	@POSTERN_RACES=$${POSTERN_RACES:-1000000} $(INTEGRATION) --timeout=0 $(or $(T),integration/broker/test_races.py)
 
 integration-vm: build ## boot a virtual machine with every cgroup controller and run the tests that need one
 	@tools/setup vm integration
@@ -180,6 +184,10 @@ bench-start: build ## measure postern, runc and crun; writes JSON, an SVG chart 
 
 bench-seccomp: venv ## compile, attach and per-call cost of a seccomp profile, beside libseccomp
 	@$(PY) -m benchmarks.seccomp
+
+bench-network: build ## what a policy's network rules cost each connect, and putting them in place; as root
+	@tools/setup integration
+	@$(PY) -m benchmarks.network
 
 bench-ab: venv ## compare the samples of two builds: A=BEFORE.json B=AFTER.json, as the benchmarks leave them in build/bench
 	@$(PY) -m benchmarks.ab $(A) $(B)
