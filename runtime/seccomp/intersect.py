@@ -35,12 +35,11 @@ def stricter(one: int, other: int) -> int:
 
 
 def intersect_tables(several: "list[list[Table]]") -> "list[Table]":
-    """The tables of all sections together; an architecture that one of them does not decide on is refused there."""
+    """The tables of all sections together; an architecture that one of them does not decide on is in none."""
     product = _Product()
     together = several[-1]
-    for tables in reversed(
-        several[:-1]
-    ):  # from the end, where the short ones stand, so that the long ones are gone through once
+    # from the end, where the short ones stand, so that the long ones are gone through once
+    for tables in reversed(several[:-1]):
         together = _both(tables, together, product)
     return together
 
@@ -49,10 +48,12 @@ def _both(one: "list[Table]", other: "list[Table]", product: "_Product") -> "lis
     refused: tuple[list[int], list[Target]] = ([0], [BAD_ARCH])
     first = {audit: (starts, targets) for audit, starts, targets in one}
     second = {audit: (starts, targets) for audit, starts, targets in other}
-    return [
-        (audit, *_overlay(first.get(audit, refused), second.get(audit, refused), product.of))
-        for audit in first | second
-    ]
+    found = []
+    for audit in first | second:
+        starts, targets = _overlay(first.get(audit, refused), second.get(audit, refused), product.of)
+        if targets != refused[1]:  # as what is in no table
+            found.append((audit, starts, targets))
+    return found
 
 
 def intersect_flags(flags: "list[int | None]") -> int | None:
