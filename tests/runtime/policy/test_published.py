@@ -52,7 +52,7 @@ def test_the_examples_of_the_page_are_policies(text: str) -> None:
     """Whatever somebody copies from there is taken, but for what is Kubernetes'."""
     if text.startswith("metadata:"):
         return
-    named = text if "name:" in text.split("\n\n")[0] else f"name: example\n{text}"
+    named = text if "name:" in text.partition("\n\n")[0] else f"name: example\n{text}"
     loaded = load_policy(named.encode(), is_json=False)
     normalise(loaded, "example", "example")
     assert loaded.found == []

@@ -1,0 +1,147 @@
+"""postern policy: the actions that need no container, from files to what is printed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runtime.commands import policy
+from runtime.commands.invocation import Invocation
+from runtime.commands.policy_call import parse_call
+from runtime.errors import NotBuilt, PolicyError, SyscallError, UsageError
+from tests.runtime.policy.test_compiling import write
+
+
+@pytest.fixture
+def invocation(tmp_path: Path) -> Invocation:
+    """A call of the verb, with a site and a state root of its own."""
+    made = Invocation("policy", {}, [])
+    made.root = str(tmp_path / "root")
+    made.policy_dir = str(tmp_path / "site")
+    return made
+
+
+def run(invocation: Invocation, *argv: str) -> int:
+    """The exit code of one action."""
+    invocation.arguments = list(argv)
+    return policy.execute(invocation)
+
+
+def test_check_lists_what_is_wrong(invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Of all files, as they were named, and of a site's config as well."""
+    good = write(tmp_path / "good.yaml", "name: good\nextends: agent\n")
+    bad = write(tmp_path / "bad.yaml", "name: bad\nadit: all\naudit: al\n")
+    toml = write(tmp_path / "config.toml", '[policy]\nflor = ["agent"]\n')
+    assert run(invocation, "check", good) == 0
+    assert capfd.readouterr().out == ""
+    assert run(invocation, "check", bad, good, toml) == 1
+    assert capfd.readouterr().out.splitlines() == [
+        f'{bad}:2: adit: unknown key, did you mean "audit"?',
+        f'{bad}:3: audit: unknown value "al", did you mean "all"?',
+        f'{toml}:2: flor: unknown key, did you mean "floor"?',
+    ]
+    assert run(invocation, "check", "--json", bad) == 1
+    assert len(json.loads(capfd.readouterr().out)["violations"]) == 2
+    assert run(invocation, "check", f"{tmp_path}/gone.toml") == 1
+    assert capfd.readouterr().out == f"{tmp_path}/gone.toml: no such file\n"
+
+
+def test_list_names_built_in_policies_and_the_sites(
+    invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One line each, with what they are for."""
+    path = write(tmp_path / "site" / "policies" / "mine.yaml", "name: mine\ndescription: for me\n")
+    write(tmp_path / "site" / "policies" / "broken.yml", "- x")
+    assert run(invocation, "list") == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[0].startswith("agent           tools of an LLM agent;")
+    assert f"mine            for me  ({path})" in lines
+    assert "cannot be read: see postern policy check" in lines[6]
+    run(invocation, "list", "--json")
+    assert {"name": "mine", "source": path, "description": "for me"} in json.loads(capfd.readouterr().out)
+
+
+def test_show_prints_a_policy_as_written_or_as_layers(
+    invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A built-in has a text too."""
+    path = write(tmp_path / "mine.yaml", "name: mine # here\nextends: agent\n")
+    for word, first in (("agent", "# What a language model starts"), (path, "name: mine # here")):
+        assert run(invocation, "show", word) == 0
+        assert capfd.readouterr().out.startswith(first)
+    run(invocation, "show", "--json", path)
+    shown = json.loads(capfd.readouterr().out)
+    assert [layer["name"] for layer in shown["layers"]] == ["agent", "mine"]
+    with pytest.raises(PolicyError, match='no policy is called "nosuch"'):
+        run(invocation, "show", "nosuch")
+
+
+def test_compile_keeps_the_policy(invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """For the first container; with -o the result is a document."""
+    path = write(tmp_path / "mine.yaml", "name: mine\n")
+    assert run(invocation, "compile", path, "-o", str(tmp_path / "out.json")) == 0
+    out = capfd.readouterr().out
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert out == f"mine: 1 layer, {document['hash']}\n"
+    assert len(list((tmp_path / "root" / "@policies").iterdir())) == 1
+    run(invocation, "compile", path, "--output=-")
+    assert json.loads(capfd.readouterr().out) == document
+    with pytest.raises(SyscallError, match="no such file or directory"):
+        run(invocation, "compile", path, "-o", str(tmp_path / "gone" / "x"))
+
+
+def test_import_says_what_it_lost(invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The policy goes to standard output or a file, what it does not say to standard error."""
+    path = write(tmp_path / "My Profile.json", '{"defaultAction": "SCMP_ACT_KILL", "x": 1}')
+    assert run(invocation, "import", path) == 0
+    shown = capfd.readouterr()
+    assert shown.out.startswith("name: my-profile\n")
+    assert shown.err == f"{path}: not carried over: x: 1\n"
+    assert run(invocation, "import", "--name", "other", "-o", str(tmp_path / "o.yaml"), path) == 0
+    assert run(invocation, "check", str(tmp_path / "o.yaml")) == 0
+    with pytest.raises(SyscallError):
+        run(invocation, "import", str(tmp_path / "gone"))
+
+
+def test_schema_is_the_published_one(invocation: Invocation, capfd: pytest.CaptureFixture[str]) -> None:
+    """For editors."""
+    assert run(invocation, "schema") == 0
+    assert "properties" in json.loads(capfd.readouterr().out)
+
+
+def test_what_the_command_line_may_say(invocation: Invocation, capfd: pytest.CaptureFixture[str]) -> None:
+    """Help, and one line for everything that is not understood."""
+    assert run(invocation, "--help") == run(invocation, "help") == 0
+    assert run(invocation) == 1
+    assert capfd.readouterr().out.count("\n   learn ") == 3
+    for argv, complaint in (
+        (["frob"], "unknown action 'frob'"),
+        (["check"], "wrong number of arguments"),
+        (["show", "a", "b"], "wrong number of arguments"),
+        (["list", "--frob"], "unknown flag --frob"),
+        (["list", "--json=1"], "--json takes no value"),
+        (["compile", "x", "-o"], "-o needs a value"),
+    ):
+        with pytest.raises(UsageError, match=complaint):
+            run(invocation, *argv)
+
+
+def test_an_action_that_is_not_built_is_refused(invocation: Invocation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its name; a fault inside an action is no missing action."""
+    monkeypatch.setitem(policy.ACTIONS, "nothing", ("", "", ""))
+    with pytest.raises(NotBuilt, match="policy nothing is not supported"):
+        run(invocation, "nothing")
+
+
+def test_words_are_taken_apart(invocation: Invocation) -> None:
+    """Values may stand apart or behind =, flags anywhere, and -- ends them."""
+    call = parse_call(
+        invocation, "x", "--config=DIR,-b --json", ["a", "-b", "d", "--config=e", "-", "--json", "--", "--json", "-b"]
+    )
+    assert call.arguments == ["a", "-", "--json", "-b"]
+    assert (call.text("config"), call.texts("config"), call.switch("json"), call.text("none")) == (
+        "e",
+        ["d", "e"],
+        True,
+        None,
+    )
