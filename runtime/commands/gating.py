@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from oci_schemas._types import Config
+    from runtime.commands.gate_cache import Ready
     from runtime.host.facts import HostFacts
     from runtime.policy.lower import Lowered
     from runtime.policy.trusted import Resolved
     from runtime.seccomp.program import Filter
 
-    Section = dict[str, Any]
     Bound = tuple[tuple[str, ...] | None, int | None]
 
 SITE, SITE_NAME = "/etc/postern", "config.toml"
@@ -33,13 +33,16 @@ _NOTIFY = "SCMP_ACT_NOTIFY"
 
 @record
 class Gated:
-    """A config under a policy: the tightened config, its facts, all seccomp sections, and what the plan gets besides."""
+    """A config on its way into the plan: the config (tightened, under a policy), facts, the filter, what the plan gets besides.
+
+    `trapped`: some call goes to the broker.
+    """
 
     config: "Config"
     facts: "HostFacts"
-    sections: "tuple[Section, ...]"
+    compiled: "Filter | None"
     gate: Gate | None = None
-    lowered: "Lowered | None" = None
+    trapped: bool = False
 
 
 def find_policy(invocation: Invocation, config: "Mapping[str, Any]") -> "Resolved | None":
@@ -79,28 +82,83 @@ def _is_absent(path: str) -> bool:
 def gate_config(invocation: Invocation, config: "Config", terminal: bool) -> Gated:
     """Choose a policy and lower it for this config; without one the config stays as it is.
 
-    Raises: PolicyError, ConfigError.
+    Raises: PolicyError, ConfigError, FilterError.
     """
-    learns = is_learning(invocation, config)
-    found = None if learns else find_policy(invocation, config)
-    own = (config.get("linux") or {}).get("seccomp")
-    sections: tuple[Section, ...] = () if own is None else (own,)  # type: ignore[assignment]
-    if found is None and not learns:
-        return Gated(config, probe_facts(config, terminal), sections)
-    from runtime.host.landlock import probe_landlock
-    from runtime.policy.lower import lower
-
-    facts = probe_facts(config, terminal, probe_landlock(invocation.exe_fd))
-    if found is None:
+    if is_learning(invocation, config):
         from runtime.commands.learning import lower_recording
+        from runtime.host.landlock import probe_landlock
 
+        facts = probe_facts(config, terminal, probe_landlock(invocation.exe_fd))
         found, lowered = lower_recording(config, facts)
-    else:
-        lowered = lower(found.layers, config, facts, observe=invocation.switch("observe"))
+        return _gated(config, facts, _make_ready(found, lowered, config, facts, invocation.root))
+    chosen = find_policy(invocation, config)
+    if chosen is None:
+        facts = probe_facts(config, terminal)
+        own = (config.get("linux") or {}).get("seccomp")
+        compiled = None
+        if own is not None:
+            from runtime.launch.filter_cache import compiled_filter
+
+            compiled = compiled_filter(own, facts.machine, invocation.root)  # type: ignore[arg-type]
+        return Gated(config, facts, compiled)
+    abi = 0
+    if _asks_for_landlock(chosen):
+        from runtime.host.landlock import probe_landlock
+
+        abi = probe_landlock(invocation.exe_fd)
+    facts = probe_facts(config, terminal, abi)
+    return _gated(config, facts, _ready(invocation, chosen, config, facts))
+
+
+def _asks_for_landlock(chosen: "Resolved") -> bool:
+    """Whether it matters what Landlock this kernel has."""
+    for layer in chosen.layers:
+        files: Any = layer.get("filesystem") or {}
+        requirements: Any = layer.get("requirements") or {}
+        if files.get("read") is not None or layer.get("exec") is not None or "landlock" in requirements:
+            return True
+    return False
+
+
+def _gated(config: "Config", facts: "HostFacts", ready: "Ready") -> Gated:
+    from runtime.commands.gate_cache import put_in
+
+    tightened: Config = put_in(config, ready)  # type: ignore[assignment]
+    return Gated(tightened, facts, ready.compiled, ready.gate, ready.trapped)
+
+
+def _ready(invocation: Invocation, chosen: "Resolved", config: "Config", facts: "HostFacts") -> "Ready":
+    """A policy lowered and compiled for this config, now or by an earlier call for the same kind of container."""
+    from runtime.commands.gate_cache import gate_key, keep_gate, kept_gate, reduce_config
+    from runtime.launch.filter_cache import compiler_identity
+
+    reduced, observe = reduce_config(config), invocation.switch("observe")
+    identity = compiler_identity()
+    key = gate_key(chosen.hash, facts, reduced, identity, observe)
+    ready = kept_gate(invocation.root, key) if identity else None
+    if ready is None:
+        from runtime.policy.lower import lower
+
+        lowered = lower(chosen.layers, reduced, facts, observe)
+        ready = _make_ready(chosen, lowered, reduced, facts, invocation.root)
+        if identity and invocation.verb != "plan":
+            keep_gate(invocation.root, key, ready)
+    return ready
+
+
+def _make_ready(
+    found: "Resolved", lowered: "Lowered", config: "Mapping[str, Any]", facts: "HostFacts", root: str
+) -> "Ready":
+    from runtime.commands.gate_cache import Ready, tightened_parts
+    from runtime.seccomp.compile import compile_profiles
+
+    own = (config.get("linux") or {}).get("seccomp")
     _check_listeners(own, lowered)
-    tightened: Config = lowered.config  # type: ignore[assignment]
-    gate = make_gate(found, lowered, facts, invocation.root)
-    return Gated(tightened, facts, (*sections, *lowered.sections), gate, lowered)
+    sections = lowered.sections if own is None else (own, *lowered.sections)
+    compiled = compile_profiles(sections, facts.machine)
+    process, linux = tightened_parts(lowered.config)
+    trapped = _is_trapped(lowered, compiled)
+    return Ready(process, linux, make_gate(found, lowered, facts, root), compiled, trapped)
 
 
 def make_gate(found: "Resolved", lowered: "Lowered", facts: "HostFacts", root: str) -> Gate:
@@ -128,17 +186,15 @@ def _check_listeners(own: "Mapping[str, Any] | None", lowered: "Lowered") -> Non
             raise ConfigError("config.json", [(f"/linux/seccomp/syscalls/{index}/action", text)])
 
 
-def check_trapped(gated: Gated, compiled: "Filter | None") -> bool:
+def _is_trapped(lowered: "Lowered", compiled: "Filter") -> bool:
     """Whether a listener will go to the broker.  Raises: PolicyError where a time limit depends on one that there is not."""
-    lowered = gated.lowered
-    if lowered is None or lowered.broker is None:
+    if lowered.broker is None:
         return False
-    trapped = compiled is not None and compiled.notify
-    if not trapped and lowered.broker["wall_time_ms"] is not None:
+    if not compiled.notify and lowered.broker["wall_time_ms"] is not None:
         raise PolicyError(
             ["limits.wall_time: config.json denies every call that would bring the container to the broker"]
         )
-    return trapped
+    return compiled.notify
 
 
 def saved_gate(dir_fd: int) -> "tuple[Gate, Bound] | None":

@@ -3,11 +3,10 @@
 import posix
 
 from oci_schemas.validate import Invalid, load_config
-from runtime.commands.gating import Gated, check_trapped, gate_config
+from runtime.commands.gating import Gated, gate_config
 from runtime.commands.invocation import Invocation, absolute
 from runtime.errors import ConfigError, OciError, SyscallError
 from runtime.host.probe import probe_own_network
-from runtime.launch.filter_cache import compiled_filter
 from runtime.launch.report import created_now, reason
 from runtime.launch.spawn import become_executor
 from runtime.plan.compile import compile_create
@@ -223,10 +222,7 @@ def launch(invocation: Invocation, mode: str) -> int:
     process = gated.config.get("process")
     if mode == "RUN" and not options.detach and process and process.get("terminal"):
         require_terminal()
-    compiled = None
-    if gated.sections:
-        compiled = compiled_filter(gated.sections, gated.facts.machine, invocation.root)
-    trapped = check_trapped(gated, compiled)
+    compiled = gated.compiled
     warnings: list[str] = []
     plan = compile_create(gated.config, options, gated.facts, compiled, warnings)
     for line in warnings:
@@ -235,7 +231,7 @@ def launch(invocation: Invocation, mode: str) -> int:
         invocation.report.debug(line)
     keep_root(invocation.root)
     image = encode_image(plan)
-    if trapped:
+    if gated.trapped:
         from runtime.launch.broker import ensure_broker
 
         ensure_broker(invocation.root, invocation.exe_fd)

@@ -13,11 +13,10 @@ _EXAMPLE_ID = "example"
 def execute(invocation: Invocation) -> int:
     """Print the plan.  Raises: OciError, as create would."""
     from runtime.plan.explain import explain, explain_json
-    from runtime.seccomp.compile import compile_profiles
 
     container_id = check_id(invocation.arguments[0]) if invocation.arguments else _EXAMPLE_ID
     options, gated = make_options(invocation, "", container_id)
-    compiled = compile_profiles(gated.sections, gated.facts.machine) if gated.sections else None
+    compiled = gated.compiled
     warnings: list[str] = []
     plan = compile_create(gated.config, options, gated.facts, compiled, warnings)
     for line in (*warnings, *(compiled.warnings if compiled is not None else ())):

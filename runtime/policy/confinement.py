@@ -38,7 +38,7 @@ def check_cgroup_view(findings: "Findings", judged: bool) -> None:
         return
     sets = (findings.config.get("process") or {}).get("capabilities") or {}
     why = None
-    if any(_opens_hierarchy(mount) for mount in findings.config.get("mounts") or ()):
+    if any(opens_hierarchy(mount) for mount in findings.config.get("mounts") or ()):
         why = "the config mounts the host's cgroups writable"
     elif any("CAP_SYS_ADMIN" in (names or ()) for names in sets.values()):
         why = "with CAP_SYS_ADMIN the host's cgroups can be mounted"
@@ -53,7 +53,7 @@ def check_cgroup_view(findings: "Findings", judged: bool) -> None:
             findings.impossible(layer, "limits.wall_time", text)
 
 
-def _opens_hierarchy(mount: "Mapping[str, Any]") -> bool:
+def opens_hierarchy(mount: "Mapping[str, Any]") -> bool:
     """Whether a mount of the config brings the host's hierarchy in without being read-only."""
     options = mount.get("options") or ()
     source = (mount.get("source") or "").rstrip("/") or "/"

@@ -26,6 +26,7 @@ _HANDLERS = {
 }
 # flags of open(2) without which a file cannot be changed
 _WRITING = (1, 2, 0o100, 0o1000)
+_O_PATH = 0o10000000
 # nobody calls it (the kernel only imitates it): where nothing else is trapped it brings the listener to the broker, for the time limit
 ANCHOR = "remap_file_pages"
 _OPENING = ("open", "openat", "openat2", "creat")
@@ -111,7 +112,12 @@ def _opens(files: "Files", calls: "dict[str, dict[str, Any]]") -> "list[dict[str
     for name in _OPENING:
         calls[name] = {"handler": "open", "errno": 13, "rule": None}
     if "read" in files.table or "hide" in files.table:
-        return [rule(_OPENING, NOTIFY)]
+        # O_PATH gives no more than chdir(2) does: what is opened through it is judged by its own name
+        return [
+            rule(("openat2", "creat"), NOTIFY),
+            rule(("open",), NOTIFY, None, (masked(1, _O_PATH, 0),)),
+            rule(("openat",), NOTIFY, None, (masked(2, _O_PATH, 0),)),
+        ]
     trapped = [rule(("openat2", "creat"), NOTIFY)]
     for bit in _WRITING:
         trapped.append(rule(("open",), NOTIFY, None, (masked(1, bit, bit),)))

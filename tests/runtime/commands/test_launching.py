@@ -41,7 +41,7 @@ def test_paths_become_absolute(bundle: Path) -> None:
     assert options.config_json == (bundle / "config.json").read_bytes()
     assert gated.config["hostname"] == "runc"
     assert gated.facts.kernel >= (5, 0)
-    assert (gated.sections, gated.gate) == ((), None)
+    assert (gated.compiled, gated.gate, gated.trapped) == (None, None, False)
 
 
 def test_config_flag_is_the_caller_s_path(bundle: Path) -> None:

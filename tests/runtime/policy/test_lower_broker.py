@@ -75,6 +75,13 @@ def test_opens_for_reading_do_not_leave_the_kernel_without_a_reason() -> None:
     assert verdict(found, "openat2") == verdict(found, "creat") == NOTIFY
 
 
+def test_opens_that_open_nothing() -> None:
+    """O_PATH gives no more than a directory to stand in."""
+    found = lowered(files(hide=["/w/*.key"]))
+    assert [verdict(found, "openat", 0, 0, flags) for flags in (0, 0o10000000, 0o2000000)] == [NOTIFY, ALLOW, NOTIFY]
+    assert [verdict(found, "open", 0, flags) for flags in (0, 0o10000000)] == [NOTIFY, ALLOW]
+
+
 def test_unix_sockets() -> None:
     """connect, bind, and whatever sends to an address; a plain send has none."""
     unix = {"connect": [["/run/*.sock", 1]], "bind": [["/tmp", 2]], "abstract": False}

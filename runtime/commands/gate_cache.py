@@ -1,0 +1,116 @@
+"""HOT: what a policy came to for a container, kept between runs: lowering and compiling are the same for containers of one kind.
+
+Lowering is given only what it may depend on: the policy, some facts, and a reduced config.  The key is made of just these, so
+that whatever is kept under it is what lowering would give again.  Errors are not kept.
+"""
+
+from marshal import dumps, loads
+
+from runtime.plan.options import Gate
+from runtime.policy.confinement import opens_hierarchy
+from runtime.record import record
+from runtime.seccomp.program import Filter
+from runtime.state.kept import Kept, sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from runtime.host.facts import HostFacts
+
+GATES = "@gates"
+_MAGIC = b"postern gate 1\n"
+_PROCESS = ("capabilities", "rlimits")
+_LINUX = ("maskedPaths", "resources", "seccomp")
+# what of them a policy may change
+_TIGHTENED = ("maskedPaths", "resources")
+
+
+@record
+class Ready:
+    """A policy lowered for containers of one kind: the parts of `process` and `linux` that it tightened, the gate, the filter.
+
+    `trapped`: some call goes to the broker.
+    """
+
+    process: "dict[str, Any]"
+    linux: "dict[str, Any]"
+    gate: Gate
+    compiled: Filter
+    trapped: bool
+
+
+def reduce_config(config: "Mapping[str, Any]") -> "dict[str, Any]":
+    """The part of a config that lowering depends on: of paths of namespaces only whether there is one."""
+    linux, process = config.get("linux") or {}, config.get("process")
+    spaces = [
+        {"type": space["type"], "path": "/"} if space.get("path") else {"type": space["type"]}
+        for space in linux.get("namespaces") or ()
+    ]
+    reduced: dict[str, Any] = {"linux": {"namespaces": spaces, **_given(linux, _LINUX)}}
+    if process:
+        reduced["process"] = {"args": (), **_given(process, _PROCESS)}
+    opening = [mount for mount in config.get("mounts") or () if opens_hierarchy(mount)]
+    if opening:
+        reduced["mounts"] = [_given(mount, ("type", "source", "options")) for mount in opening]
+    return reduced
+
+
+def _given(part: "Mapping[str, Any]", names: tuple[str, ...]) -> "dict[str, Any]":
+    return {name: part[name] for name in names if part.get(name) is not None}
+
+
+def tightened_parts(lowered: "Mapping[str, Any]") -> "tuple[dict[str, Any], dict[str, Any]]":
+    """The parts of a tightened config that are put into the container's own: of `process`, of `linux`."""
+    process = {**_given(lowered.get("process") or {}, _PROCESS), "noNewPrivileges": True}
+    return process, _given(lowered["linux"], _TIGHTENED)
+
+
+def put_in(config: "Mapping[str, Any]", ready: Ready) -> "dict[str, Any]":
+    """The container's config, tightened."""
+    made = dict(config)
+    if made.get("process"):
+        made["process"] = {**made["process"], **ready.process}
+    made["linux"] = {**(made.get("linux") or {}), **ready.linux}
+    return made
+
+
+def gate_key(digest: str, facts: "HostFacts", reduced: "Mapping[str, Any]", identity: str, observe: bool) -> str:
+    """The name under which it is kept: depends on all that lowering and compiling depend on."""
+    said: Any = (
+        facts.machine,
+        facts.kernel,
+        facts.landlock,
+        facts.cgroup_mount is not None,
+        facts.initial_userns,
+        facts.capabilities,
+        facts.joins_own_network,
+    )
+    whole: Any = (digest, said, reduced, identity, observe)
+    return sha256(dumps(whole, 2))
+
+
+def kept_gate(root: str, key: str) -> Ready | None:
+    """What an earlier call kept, None when there is nothing that can be trusted."""
+    kept = Kept(root, GATES, _MAGIC)
+    try:
+        data = kept.get(key)
+    finally:
+        kept.close()
+    if data is None:
+        return None
+    process, linux, gate, compiled, trapped = loads(data)  # noqa: S302 - ours alone, and whole
+    return Ready(process, linux, Gate(*gate), Filter(*compiled), trapped)
+
+
+def keep_gate(root: str, key: str, ready: Ready) -> None:
+    """Keep it for the next call; when that does not work, the next call does the work again."""
+    gate, compiled = ready.gate, ready.compiled
+    parts = (gate.points, gate.landlock, gate.network, gate.saved, gate.table, gate.listener)
+    program = (compiled.program, compiled.flags, compiled.notify, compiled.warnings)
+    kept = Kept(root, GATES, _MAGIC)
+    try:
+        kept.put(key, dumps((ready.process, ready.linux, parts, program, ready.trapped), 2))
+    finally:
+        kept.close()
