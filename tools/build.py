@@ -26,7 +26,7 @@ from tools.bundle import make  # noqa: E402
 NATIVE = "runtime.syscalls._native"
 BACKEND = "_cffi_backend"
 # what the planner imports beside our own modules: with nothing but its core initialised, no interpreter loads them from files
-BUILT_IN = frozenset({"_datetime", "_operator", "_struct", "fcntl", "posix", "time"})
+BUILT_IN = frozenset({"_datetime", "_operator", "_struct", "fcntl", "itertools", "posix", "time"})
 
 
 def interpreter() -> str:

@@ -46,6 +46,7 @@ FOREIGN = {
     "_struct",
     "errno",
     "fcntl",
+    "itertools",
     "math",
     "pydantic_core._pydantic_core",
     "time",
@@ -218,6 +219,27 @@ def test_no_filter_no_compiler(home: Path) -> None:
     names = modules(home, "create", "--bundle", "b", "new")
     assert {name for name in names if name.startswith("runtime.seccomp.")} <= {"runtime.seccomp.program"}
     assert not any(name.startswith("runtime.seccomp.tables") for name in names)
+
+
+@hot
+def test_a_container_without_a_policy_loads_nothing_of_policies(home: Path) -> None:
+    """It costs one failed look for the site's config."""
+    names = modules(home, "--policy-dir", str(home / "site"), "create", "--bundle", "b", "new")
+    assert not [name for name in names if name.startswith("runtime.policy")]
+
+
+@hot
+@pytest.mark.parametrize("policy", ["agent", "mine"])
+def test_a_policy_that_was_compiled_loads_no_compiler(home: Path, policy: str) -> None:
+    """Neither one that is built in nor a file that was used before; and no YAML parser."""
+    (home / "site" / "policies").mkdir(parents=True)
+    (home / "site" / "policies" / "mine.yaml").write_text("name: mine\nfilesystem: {write: [/tmp]}\n")
+    site = ("--policy-dir", str(home / "site"))
+    modules(home, *site, "policy", "compile", policy)
+    names = modules(home, *site, "create", "--bundle", "b", "--policy", policy, "new")
+    assert foreign(names) <= FOREIGN
+    compiler = ("compiling", "load", "lines", "schema", "normalise", "names", "categories", "site_file", "tables")
+    assert not names & {f"runtime.policy.{name}" for name in compiler}
 
 
 @hot

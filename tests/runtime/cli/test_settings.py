@@ -49,6 +49,21 @@ def test_settings(values: dict[str, Value], rootless: bool | None, manager: str)
     assert (invocation.rootless, invocation.cgroup_manager) == (rootless, manager)
 
 
+def test_the_policy_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verb's own flag takes the place of the global one; files are absolute before anything changes the directory."""
+    monkeypatch.chdir("/usr")
+    for flags, values, policy, directory in (
+        ({}, {}, None, ""),
+        ({}, {"policy": "agent", "policy-dir": "site/"}, "agent", "/usr/site"),
+        ({"policy": "none"}, {"policy": "agent"}, "none", ""),
+        ({"policy": "p.yaml"}, {"policy-dir": "/s"}, "/usr/p.yaml", "/s"),
+        ({}, {"policy": "./p"}, "/usr/./p", ""),
+    ):
+        invocation = Invocation("create", dict(flags), [])
+        settle(invocation, dict(values), Report())
+        assert (invocation.policy, invocation.policy_dir) == (policy, directory)
+
+
 def test_root_and_log_start_where_the_caller_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both are absolute before anything changes the directory."""
     monkeypatch.chdir("/usr")
