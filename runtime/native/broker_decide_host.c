@@ -16,14 +16,15 @@
 #endif
 
 /* Init before its program: still our executor, which is trusted, has one thread and cannot execute anything while it waits for us. */
-bool is_exempt(struct container *container, pid_t pid)
+bool is_exempt(const struct broker *broker, struct container *container, pid_t pid)
 {
-	char path[48];
+	char path[32];
 	struct stat status;
 	if (!atomic_load(&container->exempt))
 		return false;
-	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	bool same = pid == container->init && stat(path, &status) == 0 && status.st_dev == container->exe_dev &&
+	/* not by "/proc": this thread's root may be that of a container which it worked for before */
+	(void)snprintf(path, sizeof(path), "%d/exe", (int)pid);
+	bool same = pid == container->init && fstatat(broker->proc_dir, path, &status, 0) == 0 && status.st_dev == container->exe_dev &&
 		    status.st_ino == container->exe_ino;
 	if (!same)
 		atomic_store(&container->exempt, false); /* for good */
@@ -60,7 +61,7 @@ static struct verdict decide_call(struct call *call)
 {
 	const struct seccomp_data *data = &call->slot->notif.data;
 	uint32_t mode = call->table->header->mode;
-	if (is_exempt(call->container, (pid_t)call->slot->notif.pid))
+	if (is_exempt(call->broker, call->container, (pid_t)call->slot->notif.pid))
 		return CONTINUED;
 	call->entry = table_call(call->table, data->nr);
 	call->rule = call->entry.rule;

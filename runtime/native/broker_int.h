@@ -188,7 +188,7 @@ void container_done(struct broker *broker, struct container *container); /* one 
 int container_arm(struct broker *broker, struct container *container, int operation);
 void container_gone(struct broker *broker, struct container *container);
 void reclaim(struct broker *broker); /* frees what no worker can see any more */
-bool is_exempt(struct container *container, pid_t pid);
+bool is_exempt(const struct broker *broker, struct container *container, pid_t pid);
 /* broker_journal_host.c */
 int journal_open(struct broker *broker, int fd);
 struct slot *slot_take(struct broker *broker);

@@ -102,10 +102,10 @@ static void append_directory(struct call *call, int64_t directory)
 	char link[64], path[PATH_SIZE];
 	pid_t pid = (pid_t)call->slot->notif.pid;
 	if ((int32_t)directory == HERE)
-		(void)snprintf(link, sizeof(link), "/proc/%d/cwd", (int)pid);
+		(void)snprintf(link, sizeof(link), "%d/cwd", (int)pid);
 	else
-		(void)snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)pid, (int32_t)directory);
-	ssize_t size = readlink(link, path, sizeof(path) - 1);
+		(void)snprintf(link, sizeof(link), "%d/fd/%d", (int)pid, (int32_t)directory);
+	ssize_t size = readlinkat(call->broker->proc_dir, link, path, sizeof(path) - 1);
 	path[size > 0 ? size : 0] = '\0';
 	append(call, size > 0 ? path : "?");
 	if (size > 1)
