@@ -10,7 +10,7 @@ from integration.framework.container import Container
 from integration.framework.flavours import only
 from integration.security import policy_verdicts
 from integration.security.arena import ATTACK, Arena, attack_names
-from integration.security.policy_verdicts import FENCED, POLICIES, ROWS
+from integration.security.policy_verdicts import OWN, POLICIES, ROWS
 
 INSIDE = "/tmp"
 FILES = Path(__file__).parent / "policies"
@@ -19,7 +19,7 @@ needs_policies = only("postern", reason="policies are postern's")
 
 def flags(policy: str) -> tuple[str, str]:
     """The words that choose a policy."""
-    return ("--policy", str(FILES / f"{policy}.yaml") if policy == FENCED else policy)
+    return ("--policy", str(FILES / f"{policy}.yaml") if policy in OWN else policy)
 
 
 def judge(policy: str, verdicts: dict[str, str], arena: Arena) -> dict[str, str]:
