@@ -18,6 +18,10 @@ pytestmark = [
     differs("crun", reason="crun caches filters by a key that leaves out some of what these tests vary", strict=False),
 ]
 MKDIR, PERSONALITY, GETPID, SOCKET, DUP, OPEN_TREE_ATTR, FUTURE = 83, 135, 39, 41, 32, 467, 500
+WAIT_KILLABLE = ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]
+LATE_FLAG = differs(
+    "runc", reason="a runc that was built with an older libseccomp does not know this flag", strict=False
+)
 EPERM, EBADF, ENOSYS, SIGSYS, EAFNOSUPPORT = 1, 9, 38, -31, 97
 
 
@@ -130,16 +134,18 @@ def test_architectures(container: Container, archs: list[str]) -> None:
 @pytest.mark.parametrize(
     "flags",
     [
+        None,
         [],
         ["SECCOMP_FILTER_FLAG_LOG"],
         ["SECCOMP_FILTER_FLAG_TSYNC"],
         ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"],
         ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"],
+        pytest.param(WAIT_KILLABLE, marks=LATE_FLAG),
     ],
 )
 @differs("runc<1.2", reason="this runc has no seccomp flags", strict=False)
-def test_flags(container: Container, flags: list[str]) -> None:
-    """Each flag of the specification is accepted."""
+def test_flags(container: Container, flags: list[str] | None) -> None:
+    """Each flag of the specification is accepted, null and nothing too; what needs a listener is left out without one."""
     assert verdicts(container, profile(rule("ERRNO", "dup", errnoRet=77), flags=flags), str(DUP)) == [77]
 
 
@@ -159,13 +165,22 @@ def test_refused(container: Container, section: dict[str, Any]) -> None:
     container.refuses_creation(".")
 
 
-@pytest.mark.parametrize("nnp", [True, False])
-def test_notify(container: Container, nnp: bool) -> None:
+@pytest.mark.parametrize(
+    ("nnp", "flags"),
+    [
+        (True, None),
+        (False, None),
+        pytest.param(True, WAIT_KILLABLE, marks=LATE_FLAG),
+        (True, ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG"]),
+    ],
+)
+@differs("runc<1.2", reason="this runc has no seccomp flags", strict=False)
+def test_notify(container: Container, nnp: bool, flags: list[str] | None) -> None:
     """NOTIFY sends one state with one descriptor to listenerPath; the agent's verdicts reach the program."""
     container.bundle.process["noNewPrivileges"] = nnp
     path = container.bundle.path / "agent.sock"
     container.bundle.linux["seccomp"] = profile(
-        rule("NOTIFY", "mkdir"), listenerPath=str(path), listenerMetadata="some words"
+        rule("NOTIFY", "mkdir"), listenerPath=str(path), listenerMetadata="some words", flags=flags
     )
     container.bundle.shell("/probe calls 83,1; /probe calls 83,2; /probe calls 83,3")
     with SeccompAgent(path) as agent:
