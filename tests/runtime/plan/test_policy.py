@@ -1,0 +1,122 @@
+"""A policy's operations: the tree closed around its open places, Landlock before the last filter, files for exec and the broker."""
+
+from typing import Any
+
+import pytest
+
+from runtime.abi.mounts import MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY, MS_PRIVATE
+from runtime.errors import ConfigError
+from runtime.plan.encode import encode_plan
+from runtime.plan.exec_plan import compile_exec
+from runtime.plan.layout import OP_FLAGS
+from runtime.plan.options import Gate
+from runtime.plan.policy import decode_layers, decode_saved, encode_saved
+from runtime.seccomp.program import Filter
+from tests.runtime.plan.drafting import FILTER, config, exec_options, facts, names, one, ops, plan
+
+NNP = {"noNewPrivileges": True}
+POINTS = (("/", True, True), ("/usr", True, False), ("/w", False, True))
+LANDLOCK = (13, 1, 2, ((4, "/etc"), (1, "/bin")), ((2, 443),))
+NOTIFY = Filter(FILTER.program, None, True, ())
+
+
+def test_the_tree_is_closed_around_open_places() -> None:
+    """Clones of the places first, then everything at once, then the clones go back, each where it was."""
+    found = plan(config(linux={"maskedPaths": ["/x"]}), asked={"gate": Gate(points=POINTS)})
+    stage = found.stages["ROOT"]
+    kept = [op for op in stage if op.name == "CLONE_SELF"]
+    assert [(op.places["path"], op.places["set"], op.flags) for op in kept] == [
+        ("/usr", MOUNT_ATTR_RDONLY, OP_FLAGS["OPTIONAL"]),
+        ("/w", MOUNT_ATTR_NOEXEC, OP_FLAGS["OPTIONAL"]),
+    ]
+    closing = one(found, "SET_ATTR", "ROOT")
+    assert closing.flags == OP_FLAGS["RECURSIVE"]
+    assert closing.places == {
+        "set": MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC,
+        "clear": 0,
+        "propagation": MS_PRIVATE,
+        "path": "/",
+    }
+    back = [op for op in stage if op.name == "ATTACH_SELF"]
+    assert [op.places for op in back] == [{"tree": op.places["tree"], "path": op.places["path"]} for op in kept]
+    order = [op.name for op in stage]
+    assert order.index("PIVOT_ROOT") < order.index("CLONE_SELF") < order.index("SET_ATTR") < order.index("ATTACH_SELF")
+    assert order.index("ATTACH_SELF") < order.index("MASK_PATH")
+
+
+def test_no_points_no_operations() -> None:
+    """Without rules for files nothing is closed."""
+    assert names(plan(asked={"gate": Gate()}), "ROOT") == names(plan(), "ROOT")
+
+
+def test_too_many_places() -> None:
+    """Each is a descriptor: a plan has only so many."""
+    points = (("/", True, True), *((f"/p{number}", False, True) for number in range(300)))
+    with pytest.raises(ConfigError, match="need a descriptor of their own"):
+        plan(asked={"gate": Gate(points=points)})
+
+
+@pytest.mark.parametrize("joining", [False, True])
+def test_landlock_around_the_identity(joining: bool) -> None:
+    """Paths are looked up while we are root, the restriction comes right before the last filter; for exec as well."""
+    if joining:
+        asked = exec_options(gate=Gate(landlock=LANDLOCK))
+        found = compile_exec({"cwd": "/", "args": ["x"], **NNP}, config(), asked, facts(), FILTER)
+        encode_plan(found)
+    else:
+        found = plan(config(process=NNP), asked={"gate": Gate(landlock=LANDLOCK)}, compiled=FILTER)
+    order = names(found, "FINAL")
+    assert order[:4] == ["LANDLOCK_RULESET", "LANDLOCK_PATH", "LANDLOCK_PATH", "LANDLOCK_PORT"]
+    assert order[-3:] == ["EXEC_PATH", "LANDLOCK_RESTRICT", "SECCOMP"]
+    assert order.index("LANDLOCK_PORT") < order.index("SET_IDS")
+    ruleset = one(found, "LANDLOCK_RULESET").places
+    assert (ruleset["fs"], ruleset["net"], ruleset["scoped"]) == (13, 1, 2)
+    assert [op.places["path"] for op in ops(found, "LANDLOCK_PATH")] == ["/etc", "/bin"]
+
+
+def test_what_is_saved() -> None:
+    """Before a listener could be sent: what exec needs, and the broker's table."""
+    found = plan(asked={"gate": Gate(saved=b"saved", table=b"table")})
+    saved = {op.places["name"]: op.blob for op in ops(found, "SAVE_FILE", "PARENT")}
+    assert saved["policy.bin"] == b"saved"
+    assert saved["broker.table"] == b"table"
+    assert not [op for op in ops(plan(), "SAVE_FILE") if op.places["name"] in ("policy.bin", "broker.table")]
+
+
+def test_the_listener_goes_to_the_broker() -> None:
+    """Which answers, unlike an agent of the config's; its metadata are not for the broker."""
+    linux = {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/agent", "listenerMetadata": "m"}}
+    sent = one(
+        plan(config(linux=linux), asked={"gate": Gate(listener="/r/@broker/socket")}, compiled=NOTIFY), "SEND_LISTENER"
+    )
+    assert (sent.places["path"], sent.places.get("answered")) == ("/r/@broker/socket", 1)
+    assert "metadata" not in str(sent.places["middle"])
+    own = one(plan(config(linux=linux), asked={"gate": Gate()}, compiled=NOTIFY), "SEND_LISTENER")
+    assert (own.places["path"], own.places.get("answered")) == ("/agent", None)
+
+
+def test_a_limit_that_is_never_raised() -> None:
+    """Where the config does not say, the limit may be lower already."""
+    limits = [
+        {"type": "RLIMIT_NOFILE", "soft": 9, "hard": 9, "only_lower": True},
+        {"type": "RLIMIT_CPU", "soft": 1, "hard": 1},
+    ]
+    found = ops(plan(config(process={"rlimits": limits})), "RLIMIT", "READY")
+    assert [op.flags for op in found] == [OP_FLAGS["OPTIONAL"], 0]
+
+
+def test_what_was_saved_is_read_again() -> None:
+    """By exec the gate and the bounds, by the broker's verbs the layers."""
+    layers: list[dict[str, Any]] = [{"name": "p"}]
+    data = encode_saved(Gate(landlock=LANDLOCK, listener="/s", points=POINTS), "p", (("CAP_KILL",), 5), layers)
+    assert decode_saved(data) == (Gate(landlock=LANDLOCK, listener="/s"), (("CAP_KILL",), 5))
+    assert decode_layers(data) == ("p", (("CAP_KILL",), 5), layers)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"N", b"i\x00\x00\x00\x00", b"garbage", encode_saved(Gate(), "p", (None, None), [])[:-3]]
+)
+def test_damaged_files(data: bytes) -> None:
+    """Are said to be so."""
+    with pytest.raises(ValueError, match=r"^policy\.bin is damaged$"):
+        decode_saved(data)
