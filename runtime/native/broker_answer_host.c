@@ -29,15 +29,19 @@ static int send_answer(struct call *call, struct verdict verdict)
 /* In two steps. In one (SECCOMP_ADDFD_FLAG_SEND) the kernel counts the call as answered before the descriptor is there, and when we are
  * killed in between the caller is told 0, a descriptor that it does not have. So it may have one too many instead, when the next broker
  * does the call again. */
-int inject(struct call *call, int fd, bool cloexec)
+int inject(struct call *call, int fd, bool cloexec, bool answer)
 {
-	struct seccomp_notif_addfd add = {
-		.id = call->slot->notif.id, .srcfd = (uint32_t)fd, .newfd_flags = cloexec ? 02000000 /* O_CLOEXEC */ : 0};
-	int number;
-	while ((number = ioctl(call->container->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add)) < 0)
+	struct seccomp_notif_addfd add = {.id = call->slot->notif.id,
+		.flags = answer ? SECCOMP_ADDFD_FLAG_SEND : 0,
+		.srcfd = (uint32_t)fd,
+		.newfd_flags = cloexec ? 02000000 /* O_CLOEXEC */ : 0};
+	for (;;) {
+		int number = ioctl(call->container->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+		if (number >= 0)
+			return number;
 		if (errno != EINTR)
 			return -errno;
-	return send_answer(call, (struct verdict){.outcome = OUTCOME_ANSWERED, .value = number});
+	}
 }
 
 void kill_target(struct call *call)

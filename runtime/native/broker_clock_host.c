@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define IDLE_MS 200
@@ -57,8 +58,6 @@ static bool watch(struct broker *broker, struct worker *worker, uint64_t now)
 	} else if (call) {
 		if (!atomic_exchange(&worker->hangs, true)) {
 			(void)atomic_fetch_sub(&broker->available, 1);
-			if (atomic_load(&broker->available) < 1)
-				(void)worker_start(broker, true);
 		}
 		if (now - began > (uint64_t)call->table->header->timeout_ms * 1000000u)
 			give_up(worker, call);
@@ -114,6 +113,16 @@ void reclaim(struct broker *broker)
 	(void)pthread_mutex_unlock(&broker->lock);
 }
 
+static void rest(struct broker *broker, unsigned ms)
+{
+	struct timespec until;
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += (long)ms * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	(void)sem_timedwait(&broker->tick, &until); /* ends early where a worker is missed */
+}
+
 void *clock_main(void *argument)
 {
 	struct broker *broker = argument;
@@ -133,7 +142,9 @@ void *clock_main(void *argument)
 			expire(broker, now);
 		if (broker->retired || broker->retired_containers)
 			reclaim(broker);
-		(void)usleep((busy ? BUSY_MS : IDLE_MS) * 1000);
+		if (atomic_load(&broker->available) < 1)
+			(void)worker_start(broker, true);
+		rest(broker, busy ? BUSY_MS : IDLE_MS);
 	}
 	return NULL;
 }

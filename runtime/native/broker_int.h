@@ -7,6 +7,7 @@
 
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
@@ -161,7 +162,8 @@ struct broker {
 	struct loaded *retired;
 	struct container *retired_containers;
 	_Atomic uint64_t epoch, ticket;
-	_Atomic unsigned available; /* workers that do not wait for somebody else */
+	_Atomic int available, threads; /* workers that do not wait for somebody else, and all */
+	sem_t tick;                     /* wakes the clock before its time */
 	_Atomic(struct worker *) workers[WORKERS_MAX];
 	struct ring_cell *ring;
 	_Atomic uint64_t ring_head, lost_events;
@@ -181,7 +183,7 @@ void decide(struct worker *worker, struct container *container, struct slot *slo
 /* broker_answer_host.c */
 bool still_valid(const struct call *call);
 void finish(struct call *call, struct verdict verdict);
-int inject(struct call *call, int fd, bool cloexec); /* ADDFD and answer in one; 0 or -errno, -ENOENT: the caller is gone */
+int inject(struct call *call, int fd, bool cloexec, bool answer); /* the caller's number, or -errno; -ENOENT: it is gone */
 void kill_target(struct call *call);
 /* broker_container_host.c */
 void container_done(struct broker *broker, struct container *container); /* one call less in flight */

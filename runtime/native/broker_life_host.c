@@ -62,6 +62,7 @@ struct broker *broker_open(int journal_fd, unsigned threads)
 	atomic_store(&broker->epoch, 1);
 	(void)pthread_mutex_init(&broker->lock, NULL);
 	(void)pthread_mutex_init(&broker->drain, NULL);
+	(void)sem_init(&broker->tick, 0, 0);
 	int error = open_descriptors(broker);
 	if (error == 0)
 		error = ring_open(broker);
@@ -82,6 +83,7 @@ static void stop_workers(struct broker *broker)
 {
 	uint64_t one = 1;
 	atomic_store(&broker->stopping, true);
+	(void)sem_post(&broker->tick);
 	if (broker->stop_fd >= 0)
 		(void)!write(broker->stop_fd, &one, sizeof(one));
 	if (broker->clock_runs)

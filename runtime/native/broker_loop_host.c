@@ -74,9 +74,15 @@ static void begin(struct worker *worker)
 	atomic_store(&worker->epoch, atomic_load(&worker->broker->epoch));
 }
 
-static bool is_too_many(const struct worker *worker)
+/* A surplus worker goes when others are there. */
+static bool may_leave(struct worker *worker)
 {
-	return worker->surplus || atomic_load(&worker->broker->stopping);
+	struct broker *broker = worker->broker;
+	int available = atomic_load(&broker->available);
+	while (available > 1)
+		if (atomic_compare_exchange_weak(&broker->available, &available, available - 1))
+			return true;
+	return false;
 }
 
 void *worker_main(void *argument)
@@ -89,11 +95,14 @@ void *worker_main(void *argument)
 	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
 	(void)prctl(PR_SET_NAME, "broker");
 	int prepared = worker_prepare(worker);
+	bool counted = true;
 	while (!atomic_load(&broker->stopping) && prepared == 0) {
 		struct epoll_event event;
 		int count = epoll_wait(broker->epoll, &event, 1, worker->surplus ? SURPLUS_MS : -1);
-		if (count == 0 && is_too_many(worker))
+		if (count == 0 && may_leave(worker)) {
+			counted = false;
 			break;
+		}
 		if (count <= 0 || event.data.u64 == STOP)
 			continue;
 		begin(worker);
@@ -112,7 +121,9 @@ void *worker_main(void *argument)
 	if (worker->slot)
 		slot_give(broker, worker->slot);
 	worker->slot = NULL;
-	(void)atomic_fetch_sub(&broker->available, 1);
+	if (counted)
+		(void)atomic_fetch_sub(&broker->available, 1);
+	(void)atomic_fetch_sub(&broker->threads, 1);
 	atomic_store(&worker->alive, false);
 	return NULL;
 }
@@ -135,6 +146,7 @@ static int start_in(struct broker *broker, unsigned number, bool surplus)
 		worker->targets[i].tid = 0;
 	atomic_store(&worker->alive, true);
 	atomic_fetch_add(&broker->available, 1);
+	atomic_fetch_add(&broker->threads, 1);
 	pthread_attr_t attributes;
 	(void)pthread_attr_init(&attributes);
 	(void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
@@ -142,6 +154,7 @@ static int start_in(struct broker *broker, unsigned number, bool surplus)
 	(void)pthread_attr_destroy(&attributes);
 	if (error) {
 		atomic_fetch_sub(&broker->available, 1);
+		atomic_fetch_sub(&broker->threads, 1);
 		atomic_store(&broker->workers[number], NULL);
 		free(worker);
 		return -error;
@@ -166,15 +179,16 @@ int worker_start(struct broker *broker, bool surplus)
 	return error;
 }
 
+/* The clock starts the replacement: a worker's threads would have its caller's ids and none of the broker's rights. */
 bool wait_begin(struct call *call)
 {
-	struct worker *worker = call->worker;
-	if (atomic_fetch_sub(&call->broker->available, 1) <= 1 && worker_start(call->broker, true) < 0) {
-		atomic_fetch_add(&call->broker->available, 1);
+	struct broker *broker = call->broker;
+	if (atomic_load(&broker->threads) >= (int)WORKERS_MAX && atomic_load(&broker->available) <= 1)
 		return false;
-	}
-	atomic_store(&worker->interrupt, false);
-	atomic_store(&worker->waiting, true);
+	if (atomic_fetch_sub(&broker->available, 1) <= 1)
+		(void)sem_post(&broker->tick);
+	atomic_store(&call->worker->interrupt, false);
+	atomic_store(&call->worker->waiting, true);
 	return true;
 }
 

@@ -75,13 +75,20 @@ unsigned access_of(uint64_t flags)
 	return flags & O_TRUNC ? access | ACCESS_WRITE : access;
 }
 
+/* In one step where our own copy, closed a moment after the caller has its, can disturb nobody; in two where it could: a FIFO's other
+ * side, a program that may not be executed while it is open for writing, a lock. */
 struct verdict deliver(struct call *call, const struct opening *opening, int fd)
 {
-	int error = inject(call, fd, opening->flags & O_CLOEXEC);
+	struct stat status;
+	bool quiet =
+		access_of(opening->flags) == ACCESS_READ && fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
+	int result = inject(call, fd, opening->flags & O_CLOEXEC, quiet);
 	(void)close(fd);
-	if (error == -ENOENT || error == -EINPROGRESS)
+	if (result == -ENOENT || result == -EINPROGRESS)
 		return (struct verdict){.outcome = OUTCOME_GONE};
-	return error < 0 ? FAILED(error) : (struct verdict){.outcome = OUTCOME_ANSWERED};
+	if (result < 0)
+		return FAILED(result);
+	return quiet ? (struct verdict){.outcome = OUTCOME_ANSWERED} : (struct verdict){.outcome = OUTCOME_VALUE, .value = result};
 }
 
 /* Devices whose opening does nothing and is the same whoever opens them. Others are the device cgroup's to decide, which would look at
@@ -117,10 +124,10 @@ static struct verdict open_object(struct call *call, struct opening *opening, co
 	struct verdict denied = DENIED(call);
 	if (!may_access(call, call->worker->canonical, access_of(opening->flags), &denied))
 		return denied;
-	if (S_ISLNK(mode))
-		return FAILED(ELOOP);
 	if ((opening->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return FAILED(EEXIST);
+	if (S_ISLNK(mode))
+		return FAILED(ELOOP);
 	if (S_ISDIR(mode) && opening->flags & O_CREAT)
 		return FAILED(EISDIR);
 	if (S_ISCHR(mode) && object->seen.stx_rdev_major == 5 && object->seen.stx_rdev_minor == 0)
