@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from integration.framework import flavours, hierarchy, kernel, leftovers, probe
+from integration.framework.broker import Broker
 from integration.framework.bundle import Bundle
 from integration.framework.container import Container
 from integration.framework.runtime import Runtime
@@ -92,11 +93,18 @@ def cgroup_parent(work: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def runtime(request: pytest.FixtureRequest, work: Path) -> Runtime:
-    """The runtime under test with a state root of this worker's own."""
+def runtime(request: pytest.FixtureRequest, work: Path) -> Iterator[Runtime]:
+    """The runtime under test with a state root of this worker's own; its broker, if policies started one, is ended."""
     root = work / "state"
     root.mkdir(mode=0o711)
-    return Runtime(Path(request.config.option.runtime).absolute(), root)
+    yield Runtime(Path(request.config.option.runtime).absolute(), root)
+    Broker(root).end()
+
+
+@pytest.fixture
+def broker(runtime: Runtime) -> Broker:
+    """The broker of this worker's state root."""
+    return Broker(runtime.root)
 
 
 @pytest.hookimpl(wrapper=True)

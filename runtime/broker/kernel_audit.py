@@ -1,7 +1,8 @@
 """Denials of the kernel itself, seccomp's and Landlock's, as records beside the broker's own.
 
 The kernel's audit multicasts its records to whoever may read them (CAP_AUDIT_READ).  A record names a thread, not a container: which one
-it belongs to is told by the thread's cgroup, as long as the thread is there.  What cannot be told is counted and left out.
+it belongs to is told by the thread's cgroup, as long as the thread is there, or by its being the container's init.  What cannot be told is
+counted and left out.
 Source: linux/audit.h, linux/netlink.h; record formats of kernel/auditsc.c and security/landlock/audit.c.
 """
 
@@ -148,7 +149,7 @@ class KernelAudit:
                 record = describe(kind, text, names) if kind in (SECCOMP, LANDLOCK_ACCESS) else None
                 if record is None:
                     continue
-                container_id = self._container(record["pid"])
+                container_id = self._container(record["pid"]) or registry.of_init(record["pid"])
                 if not container_id:
                     self.unattributed += 1
                     continue

@@ -99,6 +99,10 @@ class Registry:
         self._by_key.pop(registration.key, None)
         registration.close()
 
+    def of_init(self, pid: int) -> str:
+        """The container whose init, or process that joined it, has this pid; "" where there is none."""
+        return next((one.container_id for one in self._by_key.values() if one.pid == pid), "")
+
     def of_container(self, container_id: str) -> list[Registration]:
         """Its init's and those of processes that joined it."""
         return [one for one in self._by_key.values() if one.container_id == container_id]

@@ -1,0 +1,127 @@
+"""Another policy for a container that runs: in effect with its next call, and never a looser one but by root's word."""
+
+from __future__ import annotations
+
+import os
+
+from integration.broker.test_survive import policy
+from integration.framework.broker import MEDIATED, Broker
+from integration.framework.container import Container
+from integration.framework.flavours import only
+
+pytestmark = only("postern", reason="the broker is postern's")
+
+# opens the file each time that it is told to
+SCRIPT = "echo ready; while read word; do cat /etc/hello || echo refused; done"
+NARROW = 'name: narrow\nfilesystem: {read: [/bin, /probe, /dev, /proc, /tmp, "/etc/n*"]}\nnetwork: unrestricted\n'
+
+
+class Talk:
+    """A container that opens a file on demand."""
+
+    def __init__(self, container: Container, text: str = MEDIATED) -> None:
+        container.bundle.file("/etc/hello", "hello\n")
+        container.bundle.shell(SCRIPT)
+        self.reader, self.writer = os.pipe()
+        self.container = container
+        container.create(*policy(container, text), stdin=self.reader)
+        container.start()
+        container.wait_for_output("ready")
+        self.rounds = 0
+
+    def again(self) -> str:
+        """What the next round prints."""
+        before = len(self.container.output())
+        os.write(self.writer, b"again\n")
+        text = ""
+        while not text.endswith(("hello\n", "refused\n")):
+            text = self.container.output()[before:]
+        return text
+
+    def close(self) -> None:
+        """End it."""
+        os.close(self.writer)
+        os.close(self.reader)
+
+
+def file_of(container: Container, name: str, text: str) -> str:
+    """A policy's file."""
+    path = container.bundle.path / name
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_narrower_policy_holds_from_the_next_call(container: Container, broker: Broker) -> None:
+    """Without a restart; the one that held still holds, and exec and a new worker get both."""
+    talk = Talk(container)
+    assert talk.again() == "hello\n"
+    result = container.call("policy", "apply", container.id, file_of(container, "narrow.yaml", NARROW)).ok()
+    assert "table of 1 listener exchanged" in result.out
+    assert "refused" in talk.again()
+    assert container.exec("/bin/cat", "/etc/hello").rc == 1
+    os.kill(broker.serving(), 9)
+    assert "refused" in talk.again()
+    assert {row["policy"] for row in broker.served(container.id)} == {"mediated+narrow"}
+    talk.close()
+
+
+def test_root_may_loosen_and_says_so(container: Container) -> None:
+    """--loosen replaces what holds."""
+    talk = Talk(container, NARROW)
+    assert "refused" in talk.again()
+    path = file_of(container, "wide.yaml", NARROW.replace("narrow", "wide").replace("/etc/n*", "/etc/h*"))
+    container.call("policy", "apply", container.id, path).ok()
+    assert "refused" in talk.again()
+    container.call("policy", "apply", "--loosen", container.id, path).ok()
+    assert talk.again() == "hello\n"
+    talk.close()
+
+
+def test_what_cannot_change_is_refused_with_the_rule(container: Container) -> None:
+    """The filter and the mounts of a running process stay; nothing is done by halves."""
+    talk = Talk(container)
+    text = 'name: other\nfilesystem: {write: [/tmp], read: [/bin, /probe, /dev, /proc, /tmp, "/etc/n*"]}\nsyscalls: {default: allow, deny: [mlock]}\n'
+    path = file_of(container, "other.yaml", text)
+    container.call("policy", "apply", container.id, path).refused(
+        r"other\.yaml:3: syscalls\.deny: mlock: seccomp cannot be changed in a running container"
+    )
+    assert talk.again() == "hello\n"
+    talk.close()
+
+
+def test_a_container_without_a_policy_gets_none(container: Container) -> None:
+    """Its processes run without a filter that could ask."""
+    container.waiting()
+    path = file_of(container, "narrow.yaml", NARROW)
+    container.call("policy", "apply", container.id, path).refused("was created without a policy")
+
+
+def test_the_broker_itself_refuses_to_loosen(container: Container, broker: Broker) -> None:
+    """A table that does not contain the one that holds is not taken from whoever does not say so."""
+    from runtime.broker.table import encode_table
+
+    talk = Talk(container)
+    [row] = broker.served(container.id)
+    table = {
+        "mode": "enforce",
+        "timeout_ms": 1000,
+        "max_inflight": 8,
+        "on_failure": "deny",
+        "audit": "none",
+        "name": "free",
+        "calls": {},
+        "rules": [],
+        "wall_time_ms": None,
+    }
+    fd = os.memfd_create("table")
+    os.write(fd, encode_table(table))
+    assert "--loosen" in broker.ask({"op": "apply", "id": container.id}, (fd,))["error"]
+    os.close(fd)
+    fd = os.memfd_create("table")
+    os.write(fd, b"PBT1" + bytes(100))
+    assert "not usable" in broker.ask({"op": "apply", "id": container.id, "loosen": True}, (fd,))["error"]
+    os.close(fd)
+    assert "no descriptor" in broker.ask({"op": "apply", "id": container.id})["error"]
+    assert row["policy"] == broker.served(container.id)[0]["policy"] == "mediated"
+    assert talk.again() == "hello\n"
+    talk.close()
