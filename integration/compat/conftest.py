@@ -11,7 +11,7 @@ import pytest
 
 from integration.framework import engines
 from integration.framework.runtime import Runtime
-from integration.security.policy_verdicts import BUILT_IN
+from integration.security.attack_rows import BUILT_IN
 
 
 @pytest.fixture(scope="session")

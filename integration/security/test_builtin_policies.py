@@ -14,7 +14,7 @@ import pytest
 from integration.framework.container import Container
 from integration.framework.flavours import only
 from integration.framework.programs import ProgramRoot, tree_or_skip
-from integration.security.policy_verdicts import BUILT_IN
+from integration.security.attack_rows import BUILT_IN
 
 pytestmark = only("postern", reason="policies are postern's")
 

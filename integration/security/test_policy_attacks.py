@@ -10,7 +10,7 @@ from integration.framework.container import Container
 from integration.framework.flavours import only
 from integration.security import policy_verdicts
 from integration.security.arena import ATTACK, Arena, attack_names
-from integration.security.policy_verdicts import OWN, POLICIES, ROWS
+from integration.security.attack_rows import EGRESS, NAMES, OWN, POLICIES, ROWS, WRITES
 
 INSIDE = "/tmp"
 FILES = Path(__file__).parent / "policies"
@@ -35,7 +35,7 @@ def judge(policy: str, verdicts: dict[str, str], arena: Arena) -> dict[str, str]
 
 def test_table_is_complete() -> None:
     """Each attack of the program has its row, and no row is without an attack."""
-    assert set(attack_names()) == set(policy_verdicts.ROWS)
+    assert set(attack_names()) == set(ROWS)
 
 
 def test_page_is_current() -> None:
@@ -49,16 +49,14 @@ def test_attacks_are_real(container: Container) -> None:
         arena.unprotected()
         verdicts = arena.attacked()
         broken = {
-            name: verdict
-            for name, verdict in verdicts.items()
-            if not policy_verdicts.is_real(policy_verdicts.ROWS[name], verdict)
+            name: verdict for name, verdict in verdicts.items() if not policy_verdicts.is_real(ROWS[name], verdict)
         }
         assert set(verdicts) == set(attack_names())
         assert broken == {}
-        through_network = {row.name for row in policy_verdicts.EGRESS.rows if verdicts[row.name] == "succeeded"}
+        through_network = {row.name for row in EGRESS.rows if verdicts[row.name] == "succeeded"}
         through_network -= {"route_tcp"}  # its first packet carries nothing
         assert arena.arrived() - {"connected", "permitted"} == through_network | {"unix_path", "unix_abstract"}
-        rows = (*policy_verdicts.WRITES.rows, *policy_verdicts.NAMES.rows)
+        rows = (*WRITES.rows, *NAMES.rows)
         through_files = {row.name for row in rows if verdicts[row.name] == "succeeded"}
         assert through_files - arena.changed() == {"removexattr", "rename_writable", "nameless_outside"}
 
