@@ -202,7 +202,7 @@ def test_any_network_is_taken_or_refused(address: ipaddress.IPv4Address | ipaddr
     assert ipaddress.ip_network(found) == ipaddress.ip_network(text)
 
 
-@given(st.integers(0, 2**33), st.sampled_from(["", "k", "KiB", "M", "MiB", "GiB", "gb"]))
+@given(st.integers(0, 2**33 - 1), st.sampled_from(["", "k", "KiB", "M", "MiB", "GiB", "gb"]))
 def test_any_size(number: int, unit: str) -> None:
     """Units are powers of 1024."""
     assert parse_size(f"{number}{unit}") == number << 10 * " kmg".index((unit[:1] or " ").lower())
