@@ -198,4 +198,4 @@ def test_what_the_flag_asks_of_the_config(plug: Callable[[], Container]) -> None
         )
     container.run("--network", "host").ok()
     container.bundle.namespace("network").user_namespace()
-    container.run(*BRIDGE).refused("--network bridge with a user namespace is not supported")
+    container.run(*BRIDGE).refused("--network bridge with a new user namespace is not supported")

@@ -56,7 +56,7 @@ def _linux(facts: HostFacts) -> "dict[str, Any]":
         "intelRdt": {"enabled": False, "schemata": False, "monitoring": False},
         "memoryPolicy": {"modes": sorted(MPOL_MODES), "flags": sorted(MPOL_FLAGS)},
         "mountExtensions": {"idmap": {"enabled": facts.kernel >= _IDMAP_SINCE}},
-        "netDevices": {"enabled": False},
+        "netDevices": {"enabled": True},
     }
 
 

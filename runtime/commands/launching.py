@@ -105,6 +105,11 @@ def check_network(config: "Config") -> None:
         raise ConfigError(CONFIG_NAME, [("/linux/sysctl/" + names[0].replace("/", "~1"), message)])
 
 
+def wants_network(invocation: Invocation, config: "Config") -> bool:
+    """Whether something about the network is to be looked at, or made, before there is a plan."""
+    return invocation.text("network") is not None or bool((config.get("linux") or {}).get("netDevices"))
+
+
 def environment_text(name: bytes) -> str | None:
     """A variable of our own environment; None when unset or empty."""
     value = posix.environ.get(name)
@@ -149,7 +154,7 @@ def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[
     report = invocation.report
     rootless = is_rootless(invocation, gated.facts)
     network_fd = None
-    if invocation.text("network") is not None:
+    if wants_network(invocation, config):
         from runtime.commands.networking import make_network
 
         network_fd = make_network(invocation, config, rootless, listen_fds + preserve_fds)
@@ -235,10 +240,10 @@ def launch(invocation: Invocation, mode: str) -> int:
         from runtime.launch.broker import ensure_broker
 
         ensure_broker(invocation.root, invocation.exe_fd)
-    if options.network_fd is not None:
+    if wants_network(invocation, gated.config):
         from runtime.commands.networking import connect_network
 
-        connect_network(invocation, container_id, options.network_fd)
+        connect_network(invocation, gated.config, container_id, options.network_fd)
     invocation.report.release()
     become_executor(invocation.exe_fd, image)
     return 1

@@ -110,9 +110,8 @@ def _plug(host: IPRoute, bridge: str, address: ipaddress.IPv4Address, netns_fd: 
 
 
 def _configure(inside: IPRoute, address: ipaddress.IPv4Address, subnet: Subnet) -> None:
-    """Loopback up, the address, the way out."""
-    loopback, device = inside.link_lookup(ifname="lo")[0], inside.link_lookup(ifname=INSIDE_NAME)[0]
-    inside.link("set", index=loopback, state="up")
+    """The address, the way out."""
+    device = inside.link_lookup(ifname=INSIDE_NAME)[0]
     inside.addr("add", index=device, address=str(address), prefixlen=subnet.prefixlen)
     inside.link("set", index=device, state="up")
     inside.route("add", dst="default", gateway=str(gateway(subnet)))

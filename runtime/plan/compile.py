@@ -82,8 +82,6 @@ def compile_create(
 
 def _check(draft: Draft) -> None:
     linux = draft.linux
-    if linux.get("netDevices"):
-        draft.block(NotBuilt("linux.netDevices"))
     if linux.get("intelRdt") is not None:
         draft.block(NotBuilt("linux.intelRdt"))
     if not draft.config.get("root"):
@@ -135,7 +133,7 @@ def _setup(draft: Draft, options: "CreateOptions") -> None:
     namespaces.unshare_cgroup(draft)
     if not options.no_new_keyring:
         draft.setup.append(op("KEYRING", "unable to join session keyring", name=f"_ses.{options.container_id}"))
-    if "network" in draft.new:
+    if "network" in draft.new or draft.joined.get("network") == namespaces.HELD:
         draft.setup.append(op("LO_UP", "unable to set the loopback interface up"))
     draft.setup += mounting
 

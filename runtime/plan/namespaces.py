@@ -9,7 +9,7 @@ Source: config-linux.md#namespaces, namespaces(7), time_namespaces(7).
 
 from runtime.abi.capabilities import CAP_SETGID, CAP_SETUID
 from runtime.abi.namespaces import CLONE_NEWCGROUP, CLONE_NEWTIME, NAMESPACES
-from runtime.errors import FeatureMissing, NotBuilt
+from runtime.errors import FeatureMissing, NetworkError, NotBuilt
 from runtime.plan._shapes import SLOTS
 from runtime.plan.draft import Draft
 from runtime.plan.launch_plan import op
@@ -40,6 +40,7 @@ def read_namespaces(draft: Draft) -> None:
             draft.new[kind] = index
     _check_user_namespace(draft)
     _check_time_offsets(draft)
+    _check_net_devices(draft)
     if not draft.has("mount"):
         draft.block(NotBuilt("a container without a mount namespace"))
 
@@ -64,6 +65,17 @@ def _check_time_offsets(draft: Draft) -> None:
         if "time" in draft.joined:
             text = "time namespace offsets specified, but the time namespace is joined by path"
         draft.refuse("/linux/timeOffsets", text)
+
+
+def _check_net_devices(draft: Draft) -> None:
+    """They are moved before the plan is carried out, into a namespace that is there by then."""
+    if not draft.linux.get("netDevices"):
+        return
+    if "network" in draft.new:
+        draft.block(NetworkError("linux.netDevices needs a network namespace that is made before the container"))
+    elif "network" not in draft.joined:
+        text = "network devices cannot be moved: the container shares the network of its caller"
+        draft.refuse("/linux/netDevices", text)
 
 
 def clone_flags(draft: Draft) -> int:

@@ -16,6 +16,11 @@ def make_netns() -> Fd:
     return Fd(_checked("make a network namespace", lib.netns_make()))
 
 
+def open_own() -> Fd:
+    """The calling thread's network namespace.  Raises: SyscallError."""
+    return Fd(_checked("open our own network namespace", lib.netns_own()))
+
+
 class Inside:
     """`with Inside(netns_fd)`: the thread's sockets are made in that namespace (borrowed).  Raises: SyscallError."""
 
@@ -26,7 +31,7 @@ class Inside:
         self._netns_fd = netns_fd
 
     def __enter__(self) -> None:
-        self._own = Fd(_checked("open our own network namespace", lib.netns_own()))
+        self._own = open_own()
         _checked("enter a network namespace", lib.netns_enter(self._netns_fd))
 
     def __exit__(self, *_error: object) -> None:

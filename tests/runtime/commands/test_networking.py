@@ -38,7 +38,6 @@ def test_agreement(mode: str, config: dict[str, Any]) -> None:
         ("host", JOINED, ConfigError),
         ("bridge", SHARED, ConfigError),
         ("bridge", JOINED, ConfigError),
-        ("bridge", MAPPED, NotBuilt),
         ("nat", NEW, UsageError),
     ],
 )
@@ -54,3 +53,20 @@ def test_no_namespace_is_made_for_the_others() -> None:
     assert make_network(asking("none"), NEW, True, 0) is None
     with pytest.raises(NetworkError, match="needs root"):
         make_network(asking("bridge"), NEW, True, 0)
+    with pytest.raises(NotBuilt, match="--network bridge with a new user namespace"):
+        make_network(asking("bridge"), MAPPED, False, 0)
+
+
+def test_devices_to_move() -> None:
+    """Into a namespace that is made or joined, never into the caller's own."""
+
+    def moving(config: dict[str, Any]) -> dict[str, Any]:
+        return {"linux": {**config["linux"], "netDevices": {"eth7": {}}}}
+
+    assert make_network(asking(None), moving(JOINED), False, 0) is None
+    with pytest.raises(ConfigError, match="shares the network"):
+        make_network(asking(None), moving(SHARED), False, 0)
+    with pytest.raises(NotBuilt, match=r"linux\.netDevices with a new user namespace"):
+        make_network(asking(None), moving(MAPPED), False, 0)
+    with pytest.raises(NetworkError, match=r"linux\.netDevices needs root"):
+        make_network(asking(None), moving(NEW), True, 0)

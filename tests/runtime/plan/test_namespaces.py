@@ -14,7 +14,7 @@ from runtime.abi.namespaces import (
     CLONE_NEWUSER,
     CLONE_NEWUTS,
 )
-from runtime.errors import ConfigError, FeatureMissing, NotBuilt
+from runtime.errors import ConfigError, FeatureMissing, NetworkError, NotBuilt
 from runtime.plan._shapes import SLOTS
 from runtime.plan.layout import FLAGS
 from tests.runtime.plan.drafting import MAPS, ROOTLESS, config, names, one, ops, plan, violations, with_userns
@@ -153,11 +153,23 @@ def test_duplicated_namespaces_in_runcs_words() -> None:
 
 
 def test_a_network_namespace_that_is_held_open() -> None:
-    """--network bridge: in the place of the new one, which the config asks for; loopback is up in it already."""
+    """--network bridge: in the place of the new one, which the config asks for; loopback is set up as there."""
     found = plan(asked={"network_fd": 9})
     held = one(found, "HELD_NS")
     assert (held.places["fd"], held.places["type"]) == (9, CLONE_NEWNET)
     assert not found.clone_flags & CLONE_NEWNET
-    assert "LO_UP" not in names(found, "SETUP")
+    assert names(found, "SETUP").index("SETNS") < names(found, "SETUP").index("LO_UP")
     joined = [step for step in found.stages["SETUP"] if step.name == "SETNS"]
     assert [step.places["ns"] for step in joined] == [held.places["ns"]]
+
+
+def test_net_devices_need_a_namespace_that_is_there() -> None:
+    """Made for them and held open, or joined by path; the caller's own is no place to move a device to."""
+    devices: dict[str, Any] = {"netDevices": {"eth7": {}}}
+    one(plan(config(linux=devices), asked={"network_fd": 9}), "HELD_NS")
+    plan(config(linux={**devices, **spaces("mount", "pid", ("network", "/run/netns/a"))}))
+    with pytest.raises(NetworkError, match=r"linux\.netDevices needs a network namespace"):
+        plan(config(linux=devices))
+    with pytest.raises(ConfigError) as caught:
+        plan(config(linux={**devices, **spaces("mount", "pid")}))
+    assert "shares the network of its caller" in violations(caught.value)["/linux/netDevices"]
