@@ -145,8 +145,6 @@ class _Product:
                 target = self._with_leaves(target, int)
             self.joined[one, other] = target
             return target
-        if depth > DEPTH_MAX:
-            raise _OverBudgetError
         word, mask = min(_rank(target) for target in (one, other) if isinstance(target, Node))
         word ^= 1
 
@@ -162,7 +160,10 @@ class _Product:
         return target
 
     def _narrow(self, target: "Target", known: tuple[int, int, int, int], depth: int) -> "Target":
-        """What is left to ask once it is known of (word, mask, low, high) that the masked word lies between the two."""
+        """What is left to ask once it is known of (word, mask, low, high) that the masked word lies between the two.
+
+        `depth` is that of the whole decision so far.
+        """
         if isinstance(target, int):
             return target
         found = self.narrowed.get((target, known))

@@ -1,6 +1,7 @@
 """The runtime's own directories beside the containers': made for us alone, and used only if they are."""
 
 import os
+import posix
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from runtime.errors import InvalidId
 from runtime.state.container_id import check_id
 from runtime.state.reserved import FILTERS, open_reserved
+
+mkdir = posix.mkdir
 
 
 def test_no_container_can_be_called_like_one() -> None:
@@ -59,3 +62,17 @@ def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:
     """A file in its place: no directory, and no error, since a cache is never needed."""
     (tmp_path / "root").write_text("")
     assert open_reserved(str(tmp_path / "root"), FILTERS) == -1
+    assert open_reserved("/proc/nowhere/root", FILTERS) == -1
+
+
+def test_somebody_else_makes_it_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was missing a moment ago and is there now is looked at like everything else."""
+
+    def late(path: str, mode: int) -> None:
+        os.makedirs(path, mode)
+        mkdir(path, mode)
+
+    monkeypatch.setattr(posix, "mkdir", late)
+    fd = open_reserved(str(tmp_path), FILTERS)
+    assert fd >= 0
+    os.close(fd)
