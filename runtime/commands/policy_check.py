@@ -3,9 +3,16 @@
 from runtime.commands.invocation import absolute
 from runtime.commands.policy_call import PolicyCall
 from runtime.errors import PolicyError
+from runtime.policy.artefact import find_source
+from runtime.policy.built_in import load_builtin
+from runtime.policy.choose import NONE
 from runtime.policy.compiling import compile_artefact
 from runtime.policy.site_file import parse_site
-from runtime.policy.trusted import DIRECTORY, read_trusted
+from runtime.policy.trusted import DIRECTORY, is_file, read_trusted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def execute(call: PolicyCall) -> int:
@@ -30,4 +37,19 @@ def _check(path: str, directory: str) -> None:
     data = read_trusted(path, directory)
     if data is None:
         raise PolicyError([f"{path}: no such file"])
-    parse_site(data, path)
+    _check_words(parse_site(data, path), path)
+
+
+def _check_words(site: "dict[str, Any]", path: str) -> None:
+    """Every policy that a config.toml names must be there and be sound.  Raises: PolicyError."""
+    directory = path.rpartition("/")[0]
+    found: list[str] = []
+    words = [site["default"] or NONE, *(site["annotation"] or ()), *site["floor"]]
+    for word in dict.fromkeys(words):
+        try:
+            if word != NONE and (is_file(word) or load_builtin(word) is None):
+                compile_artefact(find_source(word, directory, directory)[0], directory)
+        except PolicyError as error:
+            found += error.violations
+    if found:
+        raise PolicyError(found)

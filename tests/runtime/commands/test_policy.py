@@ -46,6 +46,25 @@ def test_check_lists_what_is_wrong(invocation: Invocation, tmp_path: Path, capfd
     assert capfd.readouterr().out == f"{tmp_path}/gone.toml: no such file\n"
 
 
+def test_check_of_a_config_checks_what_it_names(
+    invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """So that the first container does not find out."""
+    toml = write(
+        tmp_path / "s" / "config.toml",
+        '[policy]\ndefault = "agent"\nannotation = ["none", "mine"]\nfloor = ["f.yaml"]\n',
+    )
+    write(tmp_path / "s" / "f.yaml", "name: f\naudit: no\n")
+    assert run(invocation, "check", toml) == 1
+    assert capfd.readouterr().out.splitlines() == [
+        f'no policy is called "mine": neither built in nor in {tmp_path}/s/policies',
+        f'{tmp_path}/s/f.yaml:2: audit: unknown value "no", did you mean "none"?',
+    ]
+    write(tmp_path / "s" / "f.yaml", "name: f\n")
+    write(tmp_path / "s" / "policies" / "mine.yaml", "name: mine\n")
+    assert run(invocation, "check", toml) == 0
+
+
 def test_list_names_built_in_policies_and_the_sites(
     invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
