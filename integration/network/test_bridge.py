@@ -67,6 +67,25 @@ def test_containers_reach_each_other(on_host: HostRuntime, plug: Callable[[], Co
     assert on_host.leases == {server.id: "10.87.0.2"}  # the client's went with it
 
 
+def test_many_at_once(on_host: HostRuntime, plug: Callable[[], Container]) -> None:
+    """Each waits for the lock, and nobody gets another one's address."""
+    containers = [plug() for _ in range(6)]
+    calls = []
+    for container in containers:
+        container.bundle.shell("sleep 60")
+        calls.append(container.foreground(*BRIDGE))
+    for container in containers:
+        container.wait_for("running")
+    said = [container.exec("/bin/sh", "-c", LOOK).ok().out for container in containers]
+    addresses = {line.split()[3] for text in said for line in text.splitlines() if " inet " in line}
+    assert addresses == {f"10.87.0.{number}/20" for number in range(2, 8)}
+    assert {f"{address}/20" for address in on_host.leases.values()} == addresses
+    for container, call in zip(containers, calls, strict=True):
+        container.kill("KILL").ok()
+        call.wait(timeout=20)
+    assert on_host.leases == {}
+
+
 def test_exec_sees_the_same_network(plug: Callable[[], Container]) -> None:
     """It joins what init has."""
     container = plug()

@@ -82,6 +82,13 @@ def test_loopback_needs_no_rule(plug: Callable[[], Container], narrow: str) -> N
         assert "hello" not in said
 
 
+def test_under_a_user_namespace(plug: Callable[[], Container], narrow: str) -> None:
+    """The cgroup is the host's, whoever the container's root is."""
+    container = plug()
+    container.bundle.user_namespace().shell(nc("198.51.100.1", 8080))
+    assert "Operation not permitted" in container.run("--policy", narrow).out
+
+
 def test_rules_without_a_cgroup_are_refused(on_host: HostRuntime, plug: Callable[[], Container], narrow: str) -> None:
     """There would be nothing to attach them to."""
     container = plug()

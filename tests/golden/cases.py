@@ -31,6 +31,7 @@ CREATE: dict[str, tuple[str, dict[str, Any], dict[str, Any], Filter | None]] = {
         "cgroup_mount": "/sys/fs/cgroup/unified", "cgroup_controllers": ("hugetlb",), "cgroup_hybrid": True,
     }, _FILTER),
     "spec": ("spec", {"mode": "RUN"}, {"stdin_tty": True, "stdin_size": (24, 80)}, None),
+    "spec-bridge": ("spec", {"mode": "RUN", "network_fd": 9}, {}, None),
     "userns": ("userns", {"no_pivot": True, "preserve_fds": 2}, {}, None),
     "rootless": ("rootless", {"mode": "RUN", "rootless": True}, ROOTLESS, None),
     "everything": ("everything", {
