@@ -32,7 +32,7 @@ ADDFD_SEND_SINCE = (5, 14)  # a descriptor is put in and the call answered in on
 class Findings:
     """The inputs of a lowering, and what it says about each rule."""
 
-    __slots__ = ("config", "facts", "layers", "linux", "mode", "observe", "offsets", "rows", "violations")
+    __slots__ = ("config", "denials", "facts", "layers", "linux", "mode", "observe", "offsets", "rows", "violations")
 
     def __init__(
         self, layers: "Sequence[Layer]", config: "Mapping[str, Any]", facts: "HostFacts", observe: bool = False
@@ -49,6 +49,7 @@ class Findings:
         self.observe = observe
         modes = {(layer.get("broker") or {}).get("mode") or "enforce" for layer in layers}
         self.mode = "enforce" if "enforce" in modes else "ask" if "ask" in modes else "audit"
+        self.denials: dict[str, int] = {}  # the rule by which a call is denied; "" is for calls that no rule names
         self.offsets: dict[int, int] = {}  # where a layer's rules begin when all are counted through
         total = 0
         for layer in layers:
@@ -73,6 +74,13 @@ class Findings:
         row = (*self.place(layer, rule), mechanism, note)
         if row not in self.rows:
             self.rows.append(row)
+
+    def denied(self, layer: "Layer", rule: int | None, names: "Sequence[str]") -> None:
+        """Remember for the broker's log whose denials these are; the first rule of several counts."""
+        if rule is not None and (self.mode != "enforce" or self.observe):
+            number = self.number(layer, rule)
+            for name in names:
+                self.denials.setdefault(name, number)
 
     def impossible(self, layer: "Layer", rule: "int | str | None", why: str) -> None:
         """A rule that nothing here enforces."""

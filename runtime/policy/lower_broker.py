@@ -228,11 +228,11 @@ def _denials(
         section["defaultAction"] = NOTIFY
         if "otherwise" in section:
             for name in {name: None for entry in section["syscalls"] for name in entry["names"]}:
-                calls.setdefault(name, {"handler": "deny", "errno": errno, "rule": None})
+                calls.setdefault(name, {"handler": "deny", "errno": errno, "rule": findings.denials.get(name)})
         else:
             section["otherwise"] = NOTIFY
             section["syscalls"].append(rule(("write",), ALLOW))
-            default = {"handler": "deny", "errno": errno, "rule": None}
+            default = {"handler": "deny", "errno": errno, "rule": findings.denials.get("")}
     return default
 
 
@@ -246,7 +246,7 @@ def _handed_on(
     told: list[str] = []
     kept: list[str] = []
     for name in entry["names"]:
-        call = calls.setdefault(name, {"handler": "deny", "errno": errno, "rule": None})
+        call = calls.setdefault(name, {"handler": "deny", "errno": errno, "rule": findings.denials.get(name)})
         agrees = findings.mode == "audit" or (call["handler"], call["errno"]) == ("deny", errno)
         # the kernel would deadlock a listener over write
         (told if agrees and name != "write" else kept).append(name)

@@ -8,7 +8,7 @@ arguments, so it is not there (ENOSYS) where arguments decide; x86_64 and aarch6
 """
 
 from runtime.abi.namespaces import CLONE_NEWNS, CLONE_NEWTIME, NAMESPACES
-from runtime.policy.enforcement import SECCOMP
+from runtime.policy.enforcement import BROKER, SECCOMP
 from runtime.policy.lower_network import socket_limits
 from runtime.policy.sections import (
     ALLOW,
@@ -144,9 +144,12 @@ def _listed(findings: "Findings", layer: "Layer") -> "list[Section]":
     by_action: dict[str, list[dict[str, Any]]] = {}
     for entry in part["rules"]:
         by_action.setdefault(entry["action"], []).append(entry)
-        findings.enforced(layer, entry["rule"], "broker" if entry["action"] == "broker" else SECCOMP)
+        findings.enforced(layer, entry["rule"], BROKER if entry["action"] == "broker" else SECCOMP)
+        if entry["action"] in ("deny", "kill"):
+            findings.denied(layer, entry["rule"], entry["names"])
     sections: list[Section] = []
     if default["action"] != "allow":
+        findings.denied(layer, part.get("rule"), ("",))
         through = [rule(names, ALLOW, None, args) for names, args in _merged(part["rules"])]
         base: Section = {"defaultAction": _ACTIONS[default["action"]], "syscalls": through}
         if default["action"] == "deny":
@@ -200,6 +203,7 @@ def _selected(findings: "Findings", layer: "Layer") -> "list[Section]":
             allowed = [word(index, value & WORD) for value in dict.fromkeys(part["allow"])]
             sections.append(unless((name,), allowed, EPERM))
             findings.enforced(layer, part["rule"], SECCOMP, f"argument {index} of {name}")
+            findings.denied(layer, part["rule"], (name,))
     return sections
 
 
@@ -210,6 +214,7 @@ def _clone_flags(findings: "Findings", layer: "Layer") -> "list[Section]":
         return []
     denied = _EVERY_NAMESPACE & ~part["allow"]
     findings.enforced(layer, part["rule"], SECCOMP, "clone3 is not there (ENOSYS): C libraries fall back to clone")
+    findings.denied(layer, part["rule"], ("clone", "unshare", "setns"))
     sections = [guard([rule(("clone3",), ERRNO, ENOSYS)])]
     if denied:
         clone = _clone_index(findings)
@@ -247,6 +252,7 @@ def _sockets(findings: "Findings", layer: "Layer") -> "list[Section]":
     if sections:
         sections.append(guard([rule(("socketcall",), ERRNO, ENOSYS)]))
         findings.enforced(layer, part["rule"], SECCOMP, "arguments of socket and socketpair")
+        findings.denied(layer, part["rule"], calls)
     return sections
 
 

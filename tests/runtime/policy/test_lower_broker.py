@@ -156,8 +156,8 @@ def test_denials_go_to_the_broker(name: str) -> None:
     """By name and by default; write(2) never, and the entry points of other architectures stay closed."""
     found = lowered(syscalls("deny", LAUNCH, DENYING, errno=2) | mode(name))
     made = broker_of(found)
-    assert made["calls"]["kcmp"] == {"handler": "deny", "errno": 7, "rule": None}
-    assert made["default"] == {"handler": "deny", "errno": 2, "rule": None}
+    assert made["calls"]["kcmp"] == {"handler": "deny", "errno": 7, "rule": 1}
+    assert made["default"] == {"handler": "deny", "errno": 2, "rule": 29}
     assert verdict(found, "kcmp") == verdict(found, "getpid") == verdict(found, "mseal") == NOTIFY
     assert verdict(found, "write") == verdict(found, "execve") == ALLOW
     assert verdict(found, "read", audit=0x40000003) == 0
