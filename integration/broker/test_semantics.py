@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def home() -> Iterator[Path]:
 def test_results_are_those_of_the_kernel(home: Path) -> None:
     """Every line: value or error, descriptor number, flags, mode, owner, umask, offset, peer's credentials."""
     program = str(probe.built("semantics"))
-    who = {"user": NOBODY, "group": NOBODY, "extra_groups": [NOBODY, 100]}
+    who: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": [NOBODY, 100]}
     native = subprocess.run(
         [program, str(home / "native")], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, **who
     )

@@ -3,11 +3,13 @@
  * waits for a line, and then acts:
  *
  *     gate NUMBERS exec PROGRAM...          executes a program behind the filter
- *     gate NUMBERS loop COUNT NR [ARG...]   makes one call COUNT times, prints the last result and nanoseconds per call
+ *     gate NUMBERS loop COUNT NR [ARG...]   makes one call COUNT times; prints the last result, and in nanoseconds the mean,
+ *                                           the median and the 99th percentile
  *
  * Whoever started it takes the listener with pidfd_getfd.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -16,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,23 +39,51 @@ static int load(char *numbers) {
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | killable, &program);
 }
 
+static int compare(const void *a, const void *b) {
+	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+	return (x > y) - (x < y);
+}
+
+static long now(void) {
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000l + time.tv_nsec;
+}
+
+/* A word of the command line: a number, a path as it is, or an address of a socket made here. */
+static long argument(const char *word) {
+	static struct sockaddr_in in = {.sin_family = AF_INET};
+	if (word[0] == '/')
+		return (long)word;
+	if (strcmp(word, "udp") == 0)
+		return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (strncmp(word, "loopback:", 9) != 0)
+		return strtol(word, NULL, 0);
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	in.sin_port = htons((unsigned short)atoi(word + 9));
+	return (long)&in;
+}
+
 static int loop(long count, char **words) {
-	long call[7] = {0};
+	long call[7] = {0}, result = 0;
+	unsigned *spent = calloc((size_t)count, sizeof(*spent));
+	if (spent == NULL || count < 1)
+		return 3;
 	for (int i = 0; i < 7 && words[i] != NULL; i++)
-		call[i] = words[i][0] == '/' ? (long)words[i] : strtol(words[i], NULL, 0);
-	struct timespec begin, end;
-	long result = 0;
-	clock_gettime(CLOCK_MONOTONIC, &begin);
+		call[i] = argument(words[i]);
+	long begin = now();
 	for (long i = 0; i < count; i++) {
+		long start = now();
 		result = syscall(call[0], call[1], call[2], call[3], call[4], call[5], call[6]);
+		spent[i] = (unsigned)(now() - start);
 		if (result < 0)
 			result = -errno;
 		else if (call[0] == SYS_openat)
 			close((int)result);
 	}
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	double spent = (double)(end.tv_sec - begin.tv_sec) * 1e9 + (double)(end.tv_nsec - begin.tv_nsec);
-	printf("%ld %.0f\n", result, spent / (double)count);
+	long whole = now() - begin;
+	qsort(spent, (size_t)count, sizeof(*spent), compare);
+	printf("%ld %ld %u %u\n", result, whole / count, spent[count / 2], spent[count - 1 - count / 100]);
 	return 0;
 }
 
@@ -60,11 +91,12 @@ int main(int argc, char **argv) {
 	char line[8];
 	if (argc < 4)
 		return 2;
-	int listener = load(argv[1]);
+	int listener = strcmp(argv[1], "none") ? load(argv[1]) : 0; /* none: no filter, for comparison */
 	dprintf(1, "%d\n", listener < 0 ? -errno : listener);
 	if (listener < 0 || read(0, line, 1) != 1)
 		return 1;
-	close(listener);
+	if (listener > 0)
+		close(listener);
 	if (strcmp(argv[2], "exec") == 0) {
 		execv(argv[3], argv + 3);
 		return 127;

@@ -88,6 +88,25 @@ static void free_container(struct container *container)
 	free(container);
 }
 
+/* Whether no worker stands in the root of a container that is gone; those that may are told to leave it. */
+static bool all_left(struct broker *broker, struct container *container)
+{
+	bool left = true;
+	for (unsigned i = 0; i < WORKERS_MAX && !atomic_load(&broker->stopping); i++) {
+		struct worker *worker = atomic_load(&broker->workers[i]);
+		if (!worker || !atomic_load(&worker->alive))
+			continue;
+		if (!container->told)
+			atomic_store(&worker->home, true);
+		if (atomic_load(&worker->home)) {
+			(void)pthread_kill(worker->thread, SIGRTMAX - 1);
+			left = false;
+		}
+	}
+	container->told = true;
+	return left;
+}
+
 void reclaim(struct broker *broker)
 {
 	(void)pthread_mutex_lock(&broker->lock);
@@ -103,7 +122,7 @@ void reclaim(struct broker *broker)
 	}
 	for (struct container **place = &broker->retired_containers; *place;) {
 		struct container *container = *place;
-		if (container->epoch > oldest || atomic_load(&container->inflight)) {
+		if (container->epoch > oldest || atomic_load(&container->inflight) || !all_left(broker, container)) {
 			place = &container->next;
 			continue;
 		}
@@ -131,7 +150,7 @@ void *clock_main(void *argument)
 	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
 	(void)prctl(PR_SET_NAME, "broker-clock");
 	while (!atomic_load(&broker->stopping)) {
-		bool busy = broker->parked != NULL;
+		bool busy = broker->parked != NULL || broker->retired_containers != NULL;
 		uint64_t now = now_ns();
 		for (unsigned i = 0; i < WORKERS_MAX; i++) {
 			struct worker *worker = atomic_load(&broker->workers[i]);

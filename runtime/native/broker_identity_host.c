@@ -148,14 +148,17 @@ int assume_effective(struct call *call, bool on)
 int enter_root(struct call *call)
 {
 	struct target *target = target_of(call);
+	struct container *container = call->container;
 	struct statx seen;
 	if (!target)
 		return -ESRCH;
-	if (fchdir(target->proc) < 0 || chroot("root") < 0)
+	if (statx(target->proc, "root", 0, STATX_INO | STATX_MNT_ID_UNIQUE, &seen) < 0)
 		return -errno;
-	if (statx(AT_FDCWD, "/", 0, STATX_INO | STATX_MNT_ID_UNIQUE, &seen) < 0)
-		return -errno;
-	return seen.stx_ino == call->container->root_inode && seen.stx_mnt_id == call->container->root_mount;
+	bool own = container->root >= 0 && seen.stx_ino == container->root_inode && seen.stx_mnt_id == container->root_mount;
+	if (own)
+		return call->worker->in_root == container->generation ? 1 : enter_container_root(call) < 0 ? -errno : 1;
+	call->worker->in_root = 0;
+	return fchdir(target->proc) < 0 || chroot("root") < 0 ? -errno : 0;
 }
 
 int enter_cwd(struct call *call)
@@ -166,5 +169,17 @@ int enter_cwd(struct call *call)
 
 int enter_container_root(struct call *call)
 {
-	return fchdir(call->container->root) < 0 || chroot(".") < 0 ? -errno : 0;
+	call->worker->in_root = 0;
+	if (fchdir(call->container->root) < 0 || chroot(".") < 0)
+		return -errno;
+	call->worker->in_root = call->container->generation;
+	return 0;
+}
+
+/* A root that somebody stands in cannot go away. */
+void go_home(struct worker *worker)
+{
+	worker->in_root = 0;
+	if (fchdir(worker->broker->host_root) == 0)
+		(void)!chroot("."); /* fails only where entering another one failed, too */
 }

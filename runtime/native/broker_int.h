@@ -19,7 +19,8 @@
 #define SEEN_CALLS 1024 /* system call numbers that mode record tells apart */
 #define RING 2048u      /* events, a power of two */
 #define PATH_SIZE 4096u
-#define RETRIES 8 /* of a resolution that somebody's rename disturbed */
+#define MOUNTS 16u /* a worker remembers */
+#define RETRIES 8  /* of a resolution that somebody's rename disturbed */
 
 enum slot_state { SLOT_FREE, SLOT_RECEIVING, SLOT_ACTING };
 struct slot {
@@ -57,6 +58,7 @@ struct container {
 	uint64_t exe_dev, exe_ino, root_mount, root_inode, user_ns;
 	_Atomic(struct loaded *) loaded;
 	_Atomic uint32_t inflight;
+	bool told; /* retired: the workers know that they must leave its root */
 	_Atomic bool paused, exempt, gone, removed;
 	_Atomic uint64_t groups_seen;           /* calls of setgroups: what was remembered before the last one may be wrong */
 	_Atomic uint64_t seen[SEEN_CALLS / 64]; /* mode record: calls that were told already */
@@ -99,6 +101,9 @@ struct worker {
 	_Atomic bool waiting, interrupt, overdue, hangs, alive;
 	pthread_mutex_t hold; /* the clock holds it while it looks at `call` */
 	struct slot *slot;
+	_Atomic bool home;       /* to leave the root that it stands in: its container is gone */
+	uint32_t in_root;        /* the container in whose own root it stands, 0: another one */
+	uint64_t mounts[MOUNTS]; /* that are known not to be procfs */
 	struct sending *sending; /* broker_send_host.c, once it is needed */
 	struct ids ids;          /* its own at the moment */
 	mode_t umask;
@@ -147,7 +152,7 @@ struct ring_cell {
 };
 
 struct broker {
-	int epoll, wake, resume, proc_fd_dir, proc_dir, stop_fd;
+	int epoll, wake, resume, proc_fd_dir, proc_dir, stop_fd, host_root;
 	unsigned wanted;
 	struct journal *journal;
 	pthread_mutex_t lock; /* containers, slots, parked calls, workers */
@@ -225,6 +230,7 @@ int assume_effective(struct call *call, bool on); /* the euid and egid as well, 
 int enter_root(struct call *call);                /* 1: the container's own; 0: another one */
 int enter_cwd(struct call *call);
 int enter_container_root(struct call *call);
+void go_home(struct worker *worker);
 int with_capability(uint64_t capabilities, bool on); /* for one step; only those that a worker keeps in reserve */
 
 #define DENIED(call) ((struct verdict){.outcome = OUTCOME_ERROR, .value = (call)->entry.error, .denied = true})

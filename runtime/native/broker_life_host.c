@@ -30,9 +30,10 @@ static int open_descriptors(struct broker *broker)
 	broker->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	broker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	broker->proc_dir = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	broker->host_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	broker->proc_fd_dir = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (broker->wake < 0 || broker->resume < 0 || broker->stop_fd < 0 || broker->epoll < 0 || broker->proc_dir < 0 ||
-		broker->proc_fd_dir < 0)
+		broker->host_root < 0 || broker->proc_fd_dir < 0)
 		return -errno;
 	if (watch(broker->epoll, broker->resume, UINT64_MAX, EPOLLIN) < 0 ||
 		watch(broker->epoll, broker->stop_fd, UINT64_MAX - 1, EPOLLIN) < 0)
@@ -57,7 +58,7 @@ struct broker *broker_open(int journal_fd, unsigned threads)
 	struct broker *broker = calloc(1, sizeof(*broker));
 	if (!broker)
 		return NULL;
-	broker->wake = broker->resume = broker->stop_fd = broker->epoll = broker->proc_dir = broker->proc_fd_dir = -1;
+	broker->wake = broker->resume = broker->stop_fd = broker->epoll = broker->proc_dir = broker->proc_fd_dir = broker->host_root = -1;
 	broker->wanted = threads < 1 ? 1 : threads > WORKERS_MAX / 2 ? WORKERS_MAX / 2 : threads;
 	atomic_store(&broker->epoch, 1);
 	(void)pthread_mutex_init(&broker->lock, NULL);
@@ -104,7 +105,8 @@ static void stop_workers(struct broker *broker)
 
 void broker_close(struct broker *broker)
 {
-	int descriptors[] = {broker->wake, broker->resume, broker->stop_fd, broker->epoll, broker->proc_dir, broker->proc_fd_dir};
+	int descriptors[] = {
+		broker->wake, broker->resume, broker->stop_fd, broker->epoll, broker->proc_dir, broker->proc_fd_dir, broker->host_root};
 	stop_workers(broker);
 	for (int i = 0; i < (int)CONTAINERS_MAX; i++)
 		(void)broker_remove(broker, i);

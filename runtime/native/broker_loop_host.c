@@ -98,6 +98,10 @@ void *worker_main(void *argument)
 	bool counted = true;
 	while (!atomic_load(&broker->stopping) && prepared == 0) {
 		struct epoll_event event;
+		if (atomic_exchange(&worker->home, false)) {
+			targets_forget(worker);
+			go_home(worker);
+		}
 		int count = epoll_wait(broker->epoll, &event, 1, worker->surplus ? SURPLUS_MS : -1);
 		if (count == 0 && may_leave(worker)) {
 			counted = false;

@@ -77,11 +77,9 @@ unsigned access_of(uint64_t flags)
 
 /* In one step where our own copy, closed a moment after the caller has its, can disturb nobody; in two where it could: a FIFO's other
  * side, a program that may not be executed while it is open for writing, a lock. */
-struct verdict deliver(struct call *call, const struct opening *opening, int fd)
+struct verdict deliver(struct call *call, const struct opening *opening, int fd, mode_t mode)
 {
-	struct stat status;
-	bool quiet =
-		access_of(opening->flags) == ACCESS_READ && fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
+	bool quiet = access_of(opening->flags) == ACCESS_READ && (S_ISREG(mode) || S_ISDIR(mode));
 	int result = inject(call, fd, opening->flags & O_CLOEXEC, quiet);
 	(void)close(fd);
 	if (result == -ENOENT || result == -EINPROGRESS)
@@ -143,7 +141,7 @@ static struct verdict open_object(struct call *call, struct opening *opening, co
 	} else {
 		fd = reopen(call, object->fd, flags);
 	}
-	return fd < 0 ? FAILED(fd) : deliver(call, opening, fd);
+	return fd < 0 ? FAILED(fd) : deliver(call, opening, fd, mode);
 }
 
 /* outcome OUTCOME_ASK with value DISTURBED: look again */

@@ -51,6 +51,19 @@ static bool is_procfs(int fd)
 	return fstatfs(fd, &status) < 0 || status.f_type == PROC_SUPER_MAGIC;
 }
 
+/* The numbers of mounts are never used again, so what one is stays true. */
+static bool is_in_procfs(struct worker *worker, const struct object *object)
+{
+	uint64_t *place = &worker->mounts[object->seen.stx_mnt_id % MOUNTS];
+	bool unique = object->seen.stx_mask & STATX_MNT_ID_UNIQUE;
+	if (unique && *place == object->seen.stx_mnt_id)
+		return false;
+	bool procfs = is_procfs(object->fd);
+	if (unique && !procfs)
+		*place = object->seen.stx_mnt_id;
+	return procfs;
+}
+
 static void decimal(char text[12], int number)
 {
 	char *at = text + 11;
@@ -83,7 +96,7 @@ int name_object(struct call *call, const struct lookup *lookup, struct object *o
 	int error = lookup->own_root ? 0 : enter_container_root(call);
 	if (error < 0)
 		return error;
-	object->in_procfs = is_procfs(object->fd);
+	object->in_procfs = is_in_procfs(call->worker, object);
 	decimal(number, object->fd);
 	ssize_t size = readlinkat(call->broker->proc_fd_dir, number, canonical, PATH_SIZE);
 	if (size < 0)
