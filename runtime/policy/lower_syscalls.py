@@ -1,24 +1,20 @@
-"""syscalls, ioctl, prctl, clone_flags and socket arguments as seccomp sections.
+"""syscalls, ioctl, prctl and clone_flags as seccomp sections, and what would go round them or other rules.
 
 A section has one verdict for a call, and which of several conditional rules gives it is a matter of libseccomp's order.  So a layer
 becomes several sections, one for each action, which the compiler intersects: the strictest rule that holds wins.  All name the native
 architecture alone: calls through any other entry point (i386, x32) end the thread.
-Arguments that the kernel reads as 32 bits are compared as such.  What multiplexes calls on some architectures (socketcall) hides their
-arguments, so it is not there (ENOSYS) where arguments decide; x86_64 and aarch64 have nothing of the kind.  Pure.
+Arguments that the kernel reads as 32 bits are compared as such.  Pure.
 """
 
 from runtime.abi.namespaces import CLONE_NEWNS, CLONE_NEWTIME, NAMESPACES
 from runtime.policy.enforcement import BROKER, SECCOMP
-from runtime.policy.lower_network import socket_limits
+from runtime.policy.lower_sockets import is_judged, judged_sockets, lower_sockets
 from runtime.policy.sections import (
     ALLOW,
     EACCES,
-    EAFNOSUPPORT,
     ENOSYS,
     EPERM,
-    EPROTONOSUPPORT,
     ERRNO,
-    ESOCKTNOSUPPORT,
     KILL,
     LOG,
     NOTIFY,
@@ -41,9 +37,6 @@ if TYPE_CHECKING:
     from runtime.policy.sections import Section
 
 _ACTIONS = {"allow": ALLOW, "deny": ERRNO, "broker": NOTIFY, "log": LOG, "kill": KILL}
-_TYPE_MASK = 0xF  # beside the type stand SOCK_CLOEXEC and SOCK_NONBLOCK; whatever else the kernel refuses
-_INET = (2, 10)
-_OWN_PROTOCOL = ((1, 6), (2, 17), (5, 132), (6, 33))  # what protocol 0 of a type is: TCP, UDP, SCTP, DCCP
 _MFD_NOEXEC_SEAL = 0x8
 _EVERY_NAMESPACE = sum(NAMESPACES.values())
 IO_URING = ("io_uring_setup", "io_uring_enter", "io_uring_register")
@@ -116,20 +109,14 @@ def lower_syscalls(findings: "Findings", files: "Files") -> "list[Section]":
         sections += _listed(findings, layer)
         sections += _selected(findings, layer)
         sections += _clone_flags(findings, layer)
-        sections += _sockets(findings, layer)
+        sections += lower_sockets(findings, layer)
         restricted = restricted or len(sections) > before or layer.get("network") is not None
-    sections += _judged_sockets(findings)
+    sections += judged_sockets(findings)
     sections += _guards(files, restricted)
-    if any(_is_judged(layer) for layer in findings.layers):
+    if any(is_judged(layer) for layer in findings.layers):
         # whoever may use it could take the programs away that judge the peers
         sections.append(passing([rule(("bpf",), ERRNO, EPERM)]))
     return sections or [passing([])]
-
-
-def _is_judged(layer: "Layer") -> bool:
-    """Whether programs of the cgroup judge peers or ports for a layer."""
-    part = layer.get("network") or {}
-    return any(part.get(name) is not None for name in ("egress", "ingress", "bind"))
 
 
 def _listed(findings: "Findings", layer: "Layer") -> "list[Section]":
@@ -232,66 +219,6 @@ def _joining(denied: int) -> "list[Section]":
 
 def _clone_index(findings: "Findings") -> int:
     return 1 if findings.facts.machine[:4] == "s390" else 0
-
-
-def _sockets(findings: "Findings", layer: "Layer") -> "list[Section]":
-    """`network.domains`, `types`, `protocols`: the three arguments of socket and socketpair."""
-    part = layer.get("network")
-    if part is None:
-        return []
-    calls = ("socket", "socketpair")
-    sections = []
-    if part.get("domains") is not None:
-        allowed = [word(0, value) for value in part["domains"]]
-        sections.append(unless(calls, allowed, EAFNOSUPPORT))
-    if part.get("types") is not None:
-        allowed = [masked(1, _TYPE_MASK, value) for value in part["types"]]
-        sections.append(unless(calls, allowed, ESOCKTNOSUPPORT))
-    if part.get("protocols") is not None:
-        sections.append(_protocols(part["protocols"], part.get("domains")))
-    if sections:
-        sections.append(guard([rule(("socketcall",), ERRNO, ENOSYS)]))
-        findings.enforced(layer, part["rule"], SECCOMP, "arguments of socket and socketpair")
-        findings.denied(layer, part["rule"], calls)
-    return sections
-
-
-def _judged_sockets(findings: "Findings") -> "list[Section]":
-    """Where peers are judged: only sockets that the judges see."""
-    judged = []
-    for layer in findings.layers:
-        network = layer.get("network")
-        judged.append({"network": network and {**network, "types": None, "protocols": None}})
-    limits = socket_limits(judged)
-    if limits is None:
-        return []
-    rules = []
-    for domain, types, protocols in limits:
-        for kind in types or (None,):
-            for protocol in protocols or (None,):
-                args = [] if domain is None else [word(0, domain)]
-                args += [] if kind is None else [masked(1, _TYPE_MASK, kind)]
-                args += [] if protocol is None else [word(2, protocol)]
-                rules.append(rule(("socket", "socketpair"), ALLOW, None, args))
-    section: Section = {"defaultAction": ERRNO, "defaultErrnoRet": EAFNOSUPPORT, "otherwise": ALLOW, "syscalls": rules}
-    return [section]
-
-
-def _protocols(allowed: "list[int]", domains: "list[int] | None") -> "Section":
-    """Protocols are those of internet sockets, 0 the type's own one; the other families have theirs counted differently."""
-    rules = []
-    for family in _INET:
-        rules += [rule(("socket",), ALLOW, None, (word(0, family), word(2, value))) for value in allowed if value]
-        rules += [
-            rule(("socket",), ALLOW, None, (word(0, family), masked(1, _TYPE_MASK, kind), word(2, 0)))
-            for kind, own in _OWN_PROTOCOL
-            if own in allowed
-        ]
-    others = range(64) if domains is None else domains
-    rules += [rule(("socket",), ALLOW, None, (word(0, family),)) for family in others if family not in _INET]
-    if not rules:
-        return passing([rule(("socket",), ERRNO, EPROTONOSUPPORT)])
-    return {"defaultAction": ERRNO, "defaultErrnoRet": EPROTONOSUPPORT, "otherwise": ALLOW, "syscalls": rules}
 
 
 def _guards(files: "Files", restricted: bool) -> "list[Section]":
