@@ -5,6 +5,7 @@ docs/broker-service.md says what can be asked; the worker gives the operations, 
 
 import posix
 import socket
+from errno import EPERM
 from struct import Struct
 
 from oci_schemas.json_text import dumps, loads
@@ -47,13 +48,30 @@ def accept(listening: socket.socket, present: int) -> socket.socket | None:
     return connection
 
 
+def connect_handler(path: str) -> socket.socket:
+    """A connection to the handler that listens at `path`, who must be root or us.  Raises: OSError."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    try:
+        connection.connect(path)
+        if peer_uid(connection) not in (0, posix.geteuid()):
+            raise PermissionError(EPERM, "the handler is neither root's nor ours")
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
 class Client:
-    """One connection.  `containers` and `policies` limit what it is asked about, when `asks` is set."""
+    """One connection.  `containers` and `policies` limit what it is asked about, when `asks` is set.
 
-    __slots__ = ("_in", "_out", "asks", "connection", "containers", "fds", "policies", "uid")
+    `path`: the socket of a handler that we connected to, who may only answer; empty for who connected to us.
+    """
 
-    def __init__(self, connection: socket.socket) -> None:
+    __slots__ = ("_in", "_out", "asks", "connection", "containers", "fds", "path", "policies", "uid")
+
+    def __init__(self, connection: socket.socket, path: str = "") -> None:
         """The connection is ours from now on."""
+        self.path = path
         self.connection = connection
         self.uid = peer_uid(connection)
         self._in = b""

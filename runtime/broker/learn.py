@@ -4,6 +4,7 @@ System calls with the classes of their arguments; paths folded into directories,
 addresses and ports.  What cannot be learned from system calls (capabilities, resources, what may be executed) is left to people.
 """
 
+from runtime.broker.recording import MADE
 from runtime.policy.launch_calls import LAUNCH
 
 TYPE_CHECKING = False
@@ -17,6 +18,24 @@ _MANY_DEEP = 4
 _INTERNET = ("AF_INET", "AF_INET6")
 # what the C library does instead of these, which a policy withholds, has been recorded
 _WITHHELD = frozenset(("clone3", "io_uring_setup", "io_uring_enter", "io_uring_register"))
+_MAKING_DIRECTORIES = frozenset(("mkdir", "mkdirat"))
+# these change a directory, whatever stands in it
+_NAMING = frozenset(
+    (
+        "unlink",
+        "unlinkat",
+        "rmdir",
+        "rename",
+        "renameat",
+        "renameat2",
+        "link",
+        "linkat",
+        "symlink",
+        "symlinkat",
+        "mknod",
+        "mknodat",
+    )
+)
 _LISTENING = frozenset(("listen", "accept", "accept4"))
 
 
@@ -63,10 +82,9 @@ def learned_paths(recording: "Mapping[str, Any]") -> tuple[list[str], list[str]]
             continue
         place = _without_pids(path)
         if access == "write":
-            is_new = kind == "-" or call not in ("open", "openat", "truncate", "chmod", "chown", "utimensat", "openat2")
-            write.add(
-                _parent(place) if (is_new or not path.startswith(("/dev/", "/proc/"))) and place != "/proc" else place
-            )
+            if kind != MADE and call in _MAKING_DIRECTORIES:
+                continue  # it failed: the directory was there
+            write.add(place if place == "/proc" or (kind != MADE and call not in _NAMING) else _parent(place))
         elif kind != "-":
             read.add(place)
     return fold(read), fold(write)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MOST_ENTRIES = 200_000
+MADE = "+"  # in the place of what is there: the call was to make it
 _MOST_STEPS = 256
 _PAUSE = 1.0
 _WRITE = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
@@ -97,7 +98,7 @@ def class_of(call: str, args: "tuple[int, ...]") -> str:
 
 
 def real_path(root: str, path: str) -> tuple[str, str]:
-    """A path of a container without its symlinks, and what is there: d, f, or - for nothing.
+    """A path of a container without its symlinks, and what is there: d, f, or - for nothing (any more).
 
     `root` leads into the container (/proc/PID/root); links are followed below it alone.
     """
@@ -168,11 +169,13 @@ class Recording:
             return
         self._seen.add(told)
         self.changed = True
-        if target[0] != "/":
+        existed = target[0] == "="
+        target = target.removeprefix("=")
+        if target[:1] != "/":
             self._targets[(call, "", target)] = ""
             return
         path, kind = real_path(self._root, target)
-        self._targets[(call, access, path)] = kind
+        self._targets.setdefault((call, access, path), kind if existed or access != "write" else MADE)
 
     def document(self) -> "dict[str, Any]":
         """The record as it is kept in a file."""

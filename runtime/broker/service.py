@@ -9,7 +9,7 @@ from runtime.broker import operations
 from runtime.broker.agent import Compilation
 from runtime.broker.ask import FunctionHandlers, Question, Questions
 from runtime.broker.audit import CallNames, describe, is_wanted, limit_record, timestamp
-from runtime.broker.control import Client, accept
+from runtime.broker.control import Client, accept, connect_handler
 from runtime.broker.keeper_wire import ADD, GONE, LIMIT, OVER, TABLE, Message, receive, send
 from runtime.broker.kernel_audit import KernelAudit, open_audit
 from runtime.broker.logs import FileLog, JournalLog
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runtime.broker.native import Core, Event
     from runtime.broker.settings import Settings
 
+UNIX = "unix:"
 _TICK_MS = 1000
 _MOST_EVENTS = 1024
 
@@ -214,13 +215,29 @@ class Service:
         record["verdict"] = "ask"
         question = Question(event.ticket, record, monotonic_ns() + limit * 1_000_000)
         handler = registration.head.get("handler")
-        if isinstance(handler, str) and handler:
+        if isinstance(handler, str) and handler and not handler.startswith(UNIX):
             self.functions.ask(handler, question)
             return
         self.questions.add(question)
+        if isinstance(handler, str) and handler:
+            self._call_handler(handler.removeprefix(UNIX))
         for client in list(self.clients.values()):
             if client.may_hear(question.container_id, question.policy):
                 self.put_question(client, question)
+
+    def _call_handler(self, path: str) -> None:
+        """Be connected to the socket that a policy names; where nobody listens, clients of the control socket may answer."""
+        if any(client.path == path for client in self.clients.values()):
+            return
+        try:
+            client = Client(connect_handler(path), path)
+        except OSError as error:
+            operations.complain(f"ask: {UNIX}{path}: {error.strerror}")
+            return
+        client.asks = True
+        fd = client.connection.fileno()
+        self.clients[fd] = client
+        self.watch(fd, lambda: self._serve_client(fd, client))
 
     def put_question(self, client: Client, question: Question) -> None:
         """Ask a client; one that does not read is hung up on."""
@@ -251,7 +268,8 @@ class Service:
         self.watch(fd, lambda: self._serve_client(fd, client))
 
     def _serve_client(self, fd: int, client: Client) -> None:
-        if not (client.flush() and client.serve(self._operations)):
+        allowed = {"answer": self._operations["answer"]} if client.path else self._operations
+        if not (client.flush() and client.serve(allowed)):
             self.hang_up(client)
         elif fd in self._readers:
             self._poll.modify(fd, select.POLLIN | (select.POLLOUT if client.has_unsent else 0))

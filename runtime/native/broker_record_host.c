@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -112,6 +113,16 @@ static void append_directory(struct call *call, int64_t directory)
 		append(call, "/");
 }
 
+/* `=` before a path whose file is there before the call: what would be made is told from what is changed. */
+static void mark_existing(struct call *call, const char *path)
+{
+	char name[PATH_SIZE + 64];
+	struct stat status;
+	int size = snprintf(name, sizeof(name), "%d/%s/%s", (int)call->slot->notif.pid, path[0] == '/' ? "root" : "cwd", path);
+	if (size < (int)sizeof(name) && fstatat(call->broker->proc_dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+		append(call, "=");
+}
+
 static void append_path(struct call *call, int64_t directory, uint64_t address)
 {
 	char path[PATH_SIZE];
@@ -119,6 +130,8 @@ static void append_path(struct call *call, int64_t directory, uint64_t address)
 		append(call, "?");
 		return;
 	}
+	if (call->table->header->mode == MODE_RECORD && (path[0] == '/' || (int32_t)directory == HERE))
+		mark_existing(call, path);
 	if (path[0] != '/')
 		append_directory(call, directory);
 	append(call, path);

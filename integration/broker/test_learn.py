@@ -1,0 +1,109 @@
+"""Learning: what a program did becomes a policy under which it runs as before."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from integration.framework.broker import Broker
+from integration.framework.container import Container
+from integration.framework.flavours import only
+
+pytestmark = only("postern", reason="policies are postern's")
+
+SCRIPT = """
+cat /etc/hello
+mkdir -p /srv/data
+echo result > /srv/data/out
+cat /srv/data/out
+ls /srv/data
+rm /srv/data/out
+"""
+
+
+def learn(container: Container, *command: str) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """Learn from the container's bundle; the policy's file and the run."""
+    container.bundle.save()
+    output = container.bundle.path / "learned.yaml"
+    words = [str(container.runtime.path), "--root", str(container.runtime.root), "policy", "learn"]
+    words += ["--bundle", str(container.bundle.path), "-o", str(output), *(["--", *command] if command else [])]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    return output, done
+
+
+def test_a_program_passes_unchanged_under_what_was_learned(container: Container) -> None:
+    """The same output and exit code; what it did not do is denied now."""
+    container.bundle.file("/etc/hello")
+    container.bundle.file("/etc/secret")
+    container.bundle.file("/srv/keep")
+    container.bundle.shell(SCRIPT)
+    path, done = learn(container)
+    assert done.returncode == 0, done
+    policy = yaml.safe_load(path.read_text())
+    assert done.stdout.startswith("content\nresult\nout\n")
+    assert f"{len(policy['syscalls']['allow'])} system calls" in done.stdout
+    assert len(policy["syscalls"]["allow"]) <= 60
+    assert policy["filesystem"]["write"] == ["/srv"], policy["filesystem"]
+    assert "/etc/hello" in policy["filesystem"]["read"]
+    assert "network" not in policy
+    replayed = container.run("--policy", str(path))
+    assert (replayed.rc, replayed.out, replayed.err) == (0, "content\nresult\nout\n", "")
+    container.bundle.shell("cat /etc/secret; echo x > /etc/new; echo end")
+    stopped = container.run("--policy", str(path)).ok()
+    assert stopped.out == "end\n"
+    assert "can't open '/etc/secret': Permission denied" in stopped.err
+    assert "can't create /etc/new" in stopped.err
+
+
+def test_sockets_and_addresses_are_learned(container: Container) -> None:
+    """Domains, types, the port that was bound and the peer that was connected to; replayed it connects again."""
+    script = "nc -l -p 7070 >/tmp/got & sleep 0.3; echo hi | nc 127.0.0.1 7070; wait; cat /tmp/got"
+    (container.bundle.rootfs / "bin/nc").symlink_to("busybox")
+    container.bundle.shell(script)
+    path, done = learn(container)
+    assert done.stdout.startswith("hi\n"), done
+    network = yaml.safe_load(path.read_text())["network"]
+    assert "AF_INET" in network["domains"]
+    assert network["types"] == ["SOCK_STREAM"]
+    assert network["egress"] == [{"allow": "127.0.0.1", "ports": [7070]}]
+    assert network["bind"] == [{"ports": [7070]}]
+    replayed = container.run("--policy", str(path))
+    assert replayed.ok().out == "hi\n"
+
+
+def test_another_command_of_the_same_bundle(container: Container) -> None:
+    """What follows -- runs in the place of the bundle's own command, and its exit code is ours."""
+    container.bundle.shell("echo bundle")
+    path, done = learn(container, "/bin/sh", "-c", "echo other; exit 3")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (3, "other")
+    assert path.exists()
+
+
+def test_an_engine_asks_by_annotation(container: Container, broker: Broker) -> None:
+    """The container is recorded while the engine runs it; the policy is made of the recording later."""
+    container.bundle.file("/etc/hello")
+    container.bundle.config["annotations"] = {"io.postern.policy": "learn"}
+    container.bundle.args("/bin/cat", "/etc/hello")
+    assert container.run().ok().out == "content\n"
+    broker.records(container.id)
+    text = container.call("policy", "learn", "--container", container.id).ok().out
+    assert "/etc/hello" in yaml.safe_load(text)["filesystem"]["read"]
+
+
+def test_what_was_denied_is_explained(container: Container) -> None:
+    """`run --explain-denials`: each denial with the line that would allow it, on standard error, after the container's own output."""
+    path = container.bundle.path / "policy.yaml"
+    path.write_text("name: tight\nfilesystem: {read: [/bin, /dev, /proc], write: [/tmp]}\nclone_flags: []\nsyscalls: {default: allow, deny: [mlock]}\n")
+    container.bundle.file("/etc/secret")
+    (container.bundle.rootfs / "bin/unshare").symlink_to("busybox")
+    container.bundle.shell("cat /etc/secret; unshare -U true; echo x > /srv; exit 5")
+    done = container.run("--policy", str(path), "--explain-denials")
+    assert done.rc == 5
+    lines = [line.strip() for line in done.err.splitlines()]
+    assert "would allow it:  filesystem.read: [/etc/secret]" in lines
+    assert "would allow it:  clone_flags: [CLONE_NEWUSER]" in lines
+    assert "would allow it:  filesystem.write: [/]" in lines
+    container.bundle.args("/bin/true")
+    assert "policy: nothing was denied" in container.run("--policy", str(path), "--explain-denials").ok().err
