@@ -6,19 +6,16 @@ Source: RFC 4291 section 2.2, RFC 4632.
 
 Prefix = tuple[int, int]  # the address with all bits below the length zero, and the length
 
+_BYTES = {str(number): number for number in range(256)}  # a leading zero is no decimal to everybody
 _MAPPED = 0xFFFF << 32  # ::ffff:0:0/96
 
 
 def _parse_ipv4(text: str) -> int:
-    parts = text.split(".")
-    if len(parts) != 4:
-        raise ValueError(f"{text} is not an IPv4 address")
-    address = 0
-    for part in parts:
-        if not (part.isdigit() and part.isascii() and len(part) <= 3 and int(part) < 256):
-            raise ValueError(f"{text} is not an IPv4 address")
-        address = address << 8 | int(part)
-    return address
+    try:
+        first, second, third, fourth = text.split(".")
+        return _BYTES[first] << 24 | _BYTES[second] << 16 | _BYTES[third] << 8 | _BYTES[fourth]
+    except (KeyError, ValueError):
+        raise ValueError(f"{text} is not an IPv4 address") from None
 
 
 def _groups(text: str) -> list[int]:

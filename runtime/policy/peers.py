@@ -23,6 +23,14 @@ _LOOPBACK_RULES = ({"action": "allow", "cidr": "127.0.0.0/8"}, {"action": "allow
 Said = list[tuple[int, int]]
 
 
+Shape = tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]
+
+
+def _shape(rule: "Rule") -> Shape:
+    """What a rule says beside the address."""
+    return tuple(rule.get("protocols") or ()), tuple([tuple(pair) for pair in rule.get("ports") or ()])
+
+
 class Direction:
     """The rules of egress or ingress of all layers that restrict it."""
 
@@ -32,17 +40,18 @@ class Direction:
         """`loopback`: every layer allows it unless one of its rules denies it.  Raises: ValueError for what is no CIDR."""
         extra = _LOOPBACK_RULES if loopback else ()
         self.layers: list[list[Rule]] = [[*rules, *extra] for rules in layers]
-        self.ranges: Ranges = cut_ports(rule for rules in self.layers for rule in rules)
         self.said: dict[int, dict[Prefix, Said]] = {4: {}, 6: {}}
         self.verdicts: dict[int, dict[Prefix, int]] = {4: {}, 6: {}}
-        cache: dict[tuple[object, ...], int] = {}
+        # many rules differ in nothing but their address
+        shapes = [[_shape(rule) for rule in rules] for rules in self.layers]
+        kinds: dict[Shape, Rule] = {}
+        for rules, known in zip(self.layers, shapes, strict=True):
+            kinds.update(zip(known, rules, strict=True))
+        self.ranges: Ranges = cut_ports(kinds.values())
+        masks = {shape: mask_of(rule, self.ranges) for shape, rule in kinds.items()}
         for index, rules in enumerate(self.layers):
-            for rule in rules:
-                key = (*(rule.get("protocols") or ()), *map(tuple, rule.get("ports") or ()))
-                mask = cache.get(key)
-                if mask is None:
-                    mask = cache[key] = mask_of(rule, self.ranges)
-                self._note(index, rule, mask)
+            for rule, shape in zip(rules, shapes[index], strict=True):
+                self._note(index, rule, masks[shape])
 
     def _note(self, index: int, rule: "Rule", mask: int) -> None:
         version, prefix = parse_cidr(rule["cidr"])
