@@ -4,6 +4,7 @@
 #include "sys.h"
 #include <linux/bpf.h>
 #include <linux/errno.h>
+#include <linux/time_types.h>
 
 static const char licence[] = "Apache-2.0"; /* no helper for GPL programs alone is called */
 
@@ -18,6 +19,18 @@ static void copy_name(char to[BPF_NAME_MAX], const char *name)
 		to[i] = name[i];
 }
 
+/* The kernel's allocator is refilled by an interrupt, which some machines deliver with their next tick alone. */
+static long put_in(const union bpf_attr *update)
+{
+	const struct __kernel_timespec tick = {.tv_nsec = 2000000};
+	long ret = SYS(bpf, BPF_MAP_UPDATE_ELEM, update, sizeof(*update));
+	for (int tries = 0; ret == -ENOMEM && tries < 100; tries++) {
+		(void)SYS(nanosleep, &tick, NULL);
+		ret = SYS(bpf, BPF_MAP_UPDATE_ELEM, update, sizeof(*update));
+	}
+	return ret;
+}
+
 static long fill(int map_fd, const struct bpf_map_shape *shape, const char *pairs, size_t size)
 {
 	size_t step = (size_t)shape->key_size + shape->value_size;
@@ -25,7 +38,7 @@ static long fill(int map_fd, const struct bpf_map_shape *shape, const char *pair
 	for (size_t at = 0; at < size && ret >= 0; at += step) {
 		union bpf_attr update = {
 			.map_fd = (uint32_t)map_fd, .key = address(pairs + at), .value = address(pairs + at + shape->key_size)};
-		ret = SYS(bpf, BPF_MAP_UPDATE_ELEM, &update, sizeof(update));
+		ret = put_in(&update);
 	}
 	if (ret < 0)
 		return ret;
