@@ -16,6 +16,15 @@ static int opens(const char *path, int flags) {
 	return fd < 0 ? -1 : close(fd);
 }
 
+/* The same with a file of the kernel, which a mask covers with the null device. */
+static int opens_file(const char *path, int flags) {
+	struct stat facts;
+	int fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &facts) != 0)
+		return -1;
+	return S_ISREG(facts.st_mode) ? close(fd) : refuse(EACCES);
+}
+
 static int node(mode_t kind, unsigned major_number, unsigned minor_number, int flags) {
 	if (mknod(inside("node"), kind | 0600, makedev(major_number, minor_number)) != 0)
 		return -1;
@@ -30,11 +39,11 @@ static int dev_kmsg(void) { return node(S_IFCHR, 1, 11, O_RDONLY | O_NONBLOCK); 
 static int dev_tty0(void) { return node(S_IFCHR, 10, 183 /* hwrng: any device that no container is given */, O_RDONLY | O_NONBLOCK); }
 static int make_char_node(void) { return mknod(inside("c"), S_IFCHR | 0600, makedev(1, 3)); }
 static int make_block_node(void) { return mknod(inside("b"), S_IFBLK | 0600, makedev(7, 0)); }
-static int sysrq(void) { return opens("/proc/sysrq-trigger", O_WRONLY); }
-static int core_pattern(void) { return opens("/proc/sys/kernel/core_pattern", O_WRONLY); }
-static int modprobe_path(void) { return opens("/proc/sys/kernel/modprobe", O_WRONLY); }
-static int randomize_va(void) { return opens("/proc/sys/kernel/randomize_va_space", O_WRONLY); }
-static int kcore(void) { return opens("/proc/kcore", O_RDONLY); }
+static int sysrq(void) { return opens_file("/proc/sysrq-trigger", O_WRONLY); }
+static int core_pattern(void) { return opens_file("/proc/sys/kernel/core_pattern", O_WRONLY); }
+static int modprobe_path(void) { return opens_file("/proc/sys/kernel/modprobe", O_WRONLY); }
+static int randomize_va(void) { return opens_file("/proc/sys/kernel/randomize_va_space", O_WRONLY); }
+static int kcore(void) { return opens_file("/proc/kcore", O_RDONLY); }
 static int uevent_helper(void) { return opens("/sys/kernel/uevent_seqnum", O_RDONLY) == 0 ? opens("/sys/kernel/profiling", O_WRONLY) : -1; }
 static int cgroup_procs(void) { return opens("/sys/fs/cgroup/cgroup.procs", O_WRONLY); }
 

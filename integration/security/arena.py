@@ -117,9 +117,12 @@ class Arena:
         return self._verdicts(self.container.run(*flags, timeout=240))
 
     def attacked_by_exec(self, *names: str) -> dict[str, str]:
-        """The verdicts of attacks that are made by a process of `exec`, whose init only waits."""
-        environment = ("--env", f"INSIDE={self.inside}")
-        return self._verdicts(self.container.exec(ATTACK, "run", *names, flags=environment, timeout=240))
+        """The verdicts of attacks that a process of `exec` makes, given every right that exec can be asked for."""
+        everything = {kind: list(CAPABILITIES) for kind in ("bounding", "effective", "permitted", "inheritable")}
+        process = self.container.process_file(
+            args=[ATTACK, "run", *names], capabilities=everything, noNewPrivileges=False, apparmorProfile=""
+        )
+        return self._verdicts(self.container.call("exec", "--process", process, self.container.id, timeout=240))
 
     @staticmethod
     def _verdicts(result: Result) -> dict[str, str]:

@@ -47,7 +47,7 @@ def listeners(unix_path: str) -> list[tuple[socket.socket, str]]:
                 if kind == socket.SOCK_STREAM:
                     listening.setsockopt(socket.IPPROTO_TCP, 23, 16)  # TCP_FASTOPEN
                 found.append((listening, f"{address} {port}"))
-    found.append((_light_datagrams(), f"{FORBIDDEN[0]} {PORT}"))
+    found += [(special, f"{FORBIDDEN[0]} {PORT}") for special in _special()]
     for place in (unix_path, "\0attack-server"):
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listening.bind(place)
@@ -56,14 +56,17 @@ def listeners(unix_path: str) -> list[tuple[socket.socket, str]]:
     return found
 
 
-def _light_datagrams() -> socket.socket:
-    """UDP-Lite where the kernel has it, else UDP on a port that nobody sends to."""
-    try:
-        listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_UDPLITE)
-        listening.bind((FORBIDDEN[0], PORT))
-    except OSError:
-        listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    return listening
+def _special() -> list[socket.socket]:
+    """UDP-Lite and SCTP, as far as the kernel has them."""
+    found = []
+    for kind, protocol in ((socket.SOCK_DGRAM, socket.IPPROTO_UDPLITE), (socket.SOCK_STREAM, socket.IPPROTO_SCTP)):
+        try:
+            listening = socket.socket(socket.AF_INET, kind, protocol)
+            listening.bind((FORBIDDEN[0], PORT))
+        except OSError:
+            continue
+        found.append(listening)
+    return found
 
 
 def _has_mptcp() -> bool:

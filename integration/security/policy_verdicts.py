@@ -9,6 +9,7 @@ must have changed nothing: `test_policy_attacks.py` holds that against real cont
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 
 from integration.security.attack_rows import GROUPS, POLICIES, Row
@@ -21,16 +22,28 @@ ABSENT = frozenset({"ENOSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ESOCKTNOSUPPOR
 
 
 def is_stopped(row: Row, verdict: str) -> bool:
-    """Whether a verdict of the attack program is the end that a policy owes."""
+    """Whether a verdict of the attack program is the end that a policy owes.
+
+    User-mode Linux takes every way into the kernel for its own: there is no other door.
+    """
     how, _, why = verdict.partition(" ")
-    if row.killed:
+    if row.killed and not _is_user_mode():
         return verdict == "killed SIGSYS"
+    if row.killed:
+        return how in ("killed", "denied")
     return verdict == "killed SIGSYS" or (how == "denied" and why in REFUSALS | row.refusals | ABSENT | row.absent)
+
+
+@cache
+def _is_user_mode() -> bool:
+    return "User Mode Linux" in Path("/proc/cpuinfo").read_text()
 
 
 def is_real(row: Row, verdict: str) -> bool:
     """Whether, without a policy and with every right, the attack succeeds or its object is not part of this kernel."""
     how, _, why = verdict.partition(" ")
+    if row.killed and _is_user_mode():
+        return True
     return how == "succeeded" or (how == "denied" and why in ABSENT | row.absent)
 
 
