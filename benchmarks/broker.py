@@ -160,7 +160,9 @@ def write(results: dict[str, Any]) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "broker.json").write_text(json.dumps(results, indent=1) + "\n")
     shown = results["latency"]
-    series = {kind: {name: shown[name][key] for name in shown} for kind, key in (("native", "native"), ("brokered", "p50"))}
+    series = {
+        kind: {name: shown[name][key] for name in shown} for kind, key in (("native", "native"), ("brokered", "p50"))
+    }
     (OUT / "broker.svg").write_text(bars("One call, median, µs", series, list(shown)))
     if PAGE.exists() and BEGIN in (text := PAGE.read_text()):
         head, _, rest = text.partition(BEGIN)

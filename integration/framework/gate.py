@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ctypes import CDLL, get_errno
@@ -95,6 +96,8 @@ class Broker:
         try:
             return gated.finish()
         finally:
+            while self.core.stats(index)["inflight"]:  # the last event is written after its answer
+                time.sleep(0.001)
             self.core.remove(index)
 
     def events(self) -> list[Event]:

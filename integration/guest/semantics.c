@@ -238,6 +238,21 @@ static void try_blocking(void) {
 	sigaction(SIGALRM, &action, NULL);
 	ualarm(100000, 0);
 	show("fifo is interrupted", syscall(SYS_openat, AT_FDCWD, "fifo", O_RDONLY, 0));
+	struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "full"}, named = {.sun_family = AF_UNIX, .sun_path = "own"};
+	int full = make(AF_UNIX, SOCK_STREAM), sender = make(AF_UNIX, SOCK_DGRAM);
+	bind(full, (struct sockaddr *)&un, sizeof(un));
+	listen(full, 0);
+	tell("connect queued", connect(make(AF_UNIX, SOCK_STREAM), (struct sockaddr *)&un, sizeof(un)));
+	ualarm(100000, 0);
+	tell("connect is interrupted", connect(make(AF_UNIX, SOCK_STREAM), (struct sockaddr *)&un, sizeof(un)));
+	tell("connect would block", connect(make(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK), (struct sockaddr *)&un, sizeof(un)));
+	int last = 0, sends = 0;
+	while (sends < 10000 && (last = (int)sendto(sender, "x", 1, MSG_DONTWAIT, (struct sockaddr *)&named, sizeof(named))) == 1)
+		sends++;
+	printf("sends %d ", sends);
+	tell("send would block", last);
+	ualarm(100000, 0);
+	tell("send is interrupted", sendto(sender, "x", 1, 0, (struct sockaddr *)&named, sizeof(named)));
 	signal(SIGPIPE, nothing);
 	int ends[2];
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);

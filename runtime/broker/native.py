@@ -15,7 +15,8 @@ CONTINUE, NO_RULE = broker.CONTINUE, broker.NO_RULE
 class Event:
     """One thing that happened: a call was answered (DECISION), waits for a word (ASK), or a listener's last process ended (GONE).
 
-    `verdict`: 0 carried out, an errno, or CONTINUE.  `rule`: an index into the table's rules, or None.  `pid` is the thread's.
+    `verdict`: 0 carried out, an errno, or CONTINUE.  `denied`: the errno is the policy's, not the call's own; in mode audit it is what
+    the call would have been answered with.  `rule`: an index into the table's rules, or None.  `pid` is the thread's.
     """
 
     ticket: int
@@ -32,11 +33,12 @@ class Event:
     micros: int
     comm: str
     text: str
+    denied: bool = False
 
 
 def _event(values: "tuple[Any, ...]") -> Event:
-    rule, words = values[9], [part.decode("utf-8", "replace") for part in values[12:]]
-    fields = (*values[:9], None if rule == NO_RULE else rule, *values[10:12], *words)
+    rule, words = values[9], [part.decode("utf-8", "replace") for part in values[12:14]]
+    fields = (*values[:9], None if rule == NO_RULE else rule, *values[10:12], *words, values[14])
     return Event(*fields)
 
 

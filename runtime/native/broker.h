@@ -27,6 +27,7 @@ struct broker_event {
 	uint32_t rule;   /* index into the table's rules, BROKER_NO_RULE: none */
 	uint32_t handler;
 	uint32_t micros; /* from the notification's receipt to its answer */
+	uint32_t denied; /* 1: by the policy; 0: an errno in `verdict` is the call's own. In mode audit: it would have been */
 	char comm[16];
 	char text[768]; /* the arguments that matter, decoded; cut with "..." */
 };

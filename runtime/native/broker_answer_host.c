@@ -29,12 +29,10 @@ static int send_answer(struct call *call, struct verdict verdict)
 /* In two steps. In one (SECCOMP_ADDFD_FLAG_SEND) the kernel counts the call as answered before the descriptor is there, and when we are
  * killed in between the caller is told 0, a descriptor that it does not have. So it may have one too many instead, when the next broker
  * does the call again. */
-int inject(struct call *call, int fd, bool cloexec, bool answer)
+int inject(struct call *call, int fd, bool cloexec)
 {
-	struct seccomp_notif_addfd add = {.id = call->slot->notif.id,
-		.flags = answer ? SECCOMP_ADDFD_FLAG_SEND : 0,
-		.srcfd = (uint32_t)fd,
-		.newfd_flags = cloexec ? 02000000 /* O_CLOEXEC */ : 0};
+	struct seccomp_notif_addfd add = {
+		.id = call->slot->notif.id, .srcfd = (uint32_t)fd, .newfd_flags = cloexec ? 02000000 /* O_CLOEXEC */ : 0};
 	for (;;) {
 		int number = ioctl(call->container->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
 		if (number >= 0)
@@ -60,7 +58,7 @@ static bool is_told(struct call *call, struct verdict verdict)
 		return true;
 	if (level == AUDIT_ALL)
 		return true;
-	if (verdict.denied || (mode == MODE_AUDIT && level != AUDIT_NONE))
+	if (verdict.denied)
 		return level != AUDIT_NONE;
 	return level == AUDIT_DECISIONS && call->entry.handler != HANDLER_NONE;
 }
@@ -95,9 +93,9 @@ void finish(struct call *call, struct verdict verdict)
 	uint32_t micros = (uint32_t)((now_ns() - call->began_ns) / 1000);
 	count(container, verdict, micros);
 	if (verdict.outcome != OUTCOME_GONE && told) {
-		int32_t known = verdict.outcome == OUTCOME_CONTINUE ? BROKER_CONTINUE
-				: verdict.outcome == OUTCOME_ERROR  ? (int32_t)verdict.value
-								    : 0;
+		bool passed = verdict.outcome == OUTCOME_CONTINUE && !verdict.denied;
+		int32_t known = passed ? BROKER_CONTINUE : verdict.outcome == OUTCOME_ERROR || verdict.denied ? (int32_t)verdict.value : 0;
+		call->denied = verdict.denied;
 		emit_decision(call, BROKER_DECISION, known, micros);
 	}
 	slot_clear(call->slot);

@@ -51,7 +51,7 @@ static struct verdict make(struct call *call, struct opening *opening, int paren
 		(void)close(made.fd);
 		return denied;
 	}
-	return deliver(call, opening, made.fd, 0);
+	return deliver(call, opening, made.fd);
 }
 
 struct verdict create_file(struct call *call, struct opening *opening)

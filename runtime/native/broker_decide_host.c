@@ -74,8 +74,11 @@ static struct verdict decide_call(struct call *call)
 	if (data->nr == __NR_setgroups)
 		atomic_fetch_add(&call->container->groups_seen, 1);
 #endif
-	if (mode == MODE_AUDIT || mode == MODE_RECORD) /* nothing is enforced, so nothing can be lost by a race */
+	/* nothing is enforced, so nothing can be lost by a race */
+	if (mode == MODE_RECORD || call->entry.handler == HANDLER_RECORD)
 		return handle_record(call);
+	if (mode == MODE_AUDIT)
+		return handle_audit(call);
 	struct verdict verdict = handle(call);
 	if (verdict.denied && mode == MODE_ASK && !call->granted && call->entry.handler != HANDLER_MOUNT)
 		return (struct verdict){.outcome = OUTCOME_ASK};

@@ -85,7 +85,8 @@ void emit_decision(struct call *call, enum broker_event_kind kind, int32_t verdi
 		.verdict = verdict,
 		.rule = call->rule,
 		.handler = call->entry.handler,
-		.micros = micros};
+		.micros = micros,
+		.denied = call->denied};
 	struct timespec time;
 	(void)clock_gettime(CLOCK_REALTIME, &time);
 	event.time_ns = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;

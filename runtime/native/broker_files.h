@@ -50,7 +50,7 @@ struct opening {
 	uint64_t flags;
 	mode_t mode;
 };
-struct verdict deliver(struct call *call, const struct opening *opening, int fd, mode_t mode); /* injects and closes it */
+struct verdict deliver(struct call *call, const struct opening *opening, int fd); /* injects and closes it */
 unsigned access_of(uint64_t flags);
 struct verdict create_file(struct call *call, struct opening *opening);
 /* Opens in procfs, as far as that can be done for somebody else. False: the path does not lead there, *verdict is as it was. */

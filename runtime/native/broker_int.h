@@ -126,6 +126,7 @@ struct call {
 	bool granted;          /* ask mode: the handler said yes to `asked` */
 	const char *asked;
 	uint32_t rule;
+	bool denied; /* what is told of it */
 	char text[768];
 };
 
@@ -134,7 +135,7 @@ enum outcome { OUTCOME_VALUE, OUTCOME_ERROR, OUTCOME_CONTINUE, OUTCOME_ANSWERED,
 struct verdict {
 	enum outcome outcome;
 	int64_t value; /* or the errno */
-	bool denied;   /* the error is the policy's, not the call's own */
+	bool denied;   /* the error is the policy's, not the call's own; of OUTCOME_CONTINUE: mode audit, it would have been `value` */
 };
 
 struct parked { /* a call that waits for broker_answer; its slot stays taken */
@@ -188,7 +189,7 @@ void decide(struct worker *worker, struct container *container, struct slot *slo
 /* broker_answer_host.c */
 bool still_valid(const struct call *call);
 void finish(struct call *call, struct verdict verdict);
-int inject(struct call *call, int fd, bool cloexec, bool answer); /* the caller's number, or -errno; -ENOENT: it is gone */
+int inject(struct call *call, int fd, bool cloexec); /* the caller's number, or -errno; -ENOENT: it is gone */
 void kill_target(struct call *call);
 /* broker_container_host.c */
 void container_done(struct broker *broker, struct container *container); /* one call less in flight */
@@ -256,5 +257,8 @@ struct verdict handle_exec(struct call *call);
 struct verdict handle_mknod(struct call *call);
 struct verdict handle_mount(struct call *call);
 struct verdict handle_record(struct call *call);
+struct verdict handle_audit(struct call *call); /* what would have been refused, and lets it pass */
+int judge_open(struct call *call);              /* mode audit: 0, or the errno that would have been */
+int judge_socket(struct call *call);
 
 #endif

@@ -75,18 +75,14 @@ unsigned access_of(uint64_t flags)
 	return flags & O_TRUNC ? access | ACCESS_WRITE : access;
 }
 
-/* In one step where our own copy, closed a moment after the caller has its, can disturb nobody; in two where it could: a FIFO's other
- * side, a program that may not be executed while it is open for writing, a lock. */
-struct verdict deliver(struct call *call, const struct opening *opening, int fd, mode_t mode)
+/* Our own copy is closed before the caller goes on: nobody finds a FIFO's other side, a lock or a writer of a program in us. */
+struct verdict deliver(struct call *call, const struct opening *opening, int fd)
 {
-	bool quiet = access_of(opening->flags) == ACCESS_READ && (S_ISREG(mode) || S_ISDIR(mode));
-	int result = inject(call, fd, opening->flags & O_CLOEXEC, quiet);
+	int result = inject(call, fd, opening->flags & O_CLOEXEC);
 	(void)close(fd);
 	if (result == -ENOENT || result == -EINPROGRESS)
 		return (struct verdict){.outcome = OUTCOME_GONE};
-	if (result < 0)
-		return FAILED(result);
-	return quiet ? (struct verdict){.outcome = OUTCOME_ANSWERED} : (struct verdict){.outcome = OUTCOME_VALUE, .value = result};
+	return result < 0 ? FAILED(result) : (struct verdict){.outcome = OUTCOME_VALUE, .value = result};
 }
 
 /* Devices whose opening does nothing and is the same whoever opens them. Others are the device cgroup's to decide, which would look at
@@ -120,7 +116,10 @@ static struct verdict open_object(struct call *call, struct opening *opening, co
 	uint64_t flags = opening->flags & ~(uint64_t)(O_CREAT | O_EXCL | O_NOFOLLOW);
 	mode_t mode = object->seen.stx_mode;
 	struct verdict denied = DENIED(call);
-	if (!may_access(call, call->worker->canonical, access_of(opening->flags), &denied))
+	/* a device or a FIFO does not become another file by being written to: a read-only mount allows it, too */
+	bool is_file = S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode);
+	unsigned access = is_file ? access_of(opening->flags) : ACCESS_READ;
+	if (!may_access(call, call->worker->canonical, access, &denied))
 		return denied;
 	if ((opening->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return FAILED(EEXIST);
@@ -141,7 +140,7 @@ static struct verdict open_object(struct call *call, struct opening *opening, co
 	} else {
 		fd = reopen(call, object->fd, flags);
 	}
-	return fd < 0 ? FAILED(fd) : deliver(call, opening, fd, mode);
+	return fd < 0 ? FAILED(fd) : deliver(call, opening, fd);
 }
 
 /* outcome OUTCOME_ASK with value DISTURBED: look again */
@@ -205,4 +204,28 @@ struct verdict handle_open(struct call *call)
 			return verdict;
 	}
 	return (struct verdict){.outcome = OUTCOME_ERROR, .value = EACCES, .denied = true};
+}
+
+int judge_open(struct call *call)
+{
+	struct opening opening;
+	struct verdict denied = DENIED(call);
+	char parent[PATH_SIZE];
+	const char *name;
+	if (is_path_only(&call->slot->notif.data) || read_arguments(call, &opening) < 0 || assume(call, false) < 0)
+		return 0;
+	unsigned access = access_of(opening.flags);
+	struct object object = {.fd = look_up(call, &opening.lookup, opening.flags & (O_NOFOLLOW | O_DIRECTORY))};
+	bool makes = object.fd == -ENOENT && opening.flags & O_CREAT && split_path(opening.lookup.path, parent, &name);
+	if (makes) {
+		opening.lookup.path = parent;
+		object.fd = look_up(call, &opening.lookup, O_DIRECTORY);
+		access |= ACCESS_WRITE;
+	}
+	int error = object.fd < 0 ? object.fd : name_object(call, &opening.lookup, &object);
+	if (object.fd >= 0)
+		(void)close(object.fd);
+	if (error < 0 || object.in_procfs || (makes && !append_name(call, name)))
+		return error == -EACCES && object.fd >= 0 ? EACCES : 0;
+	return may_access(call, call->worker->canonical, access, &denied) ? 0 : (int)denied.value;
 }

@@ -65,9 +65,11 @@ bool table_covers(const struct table *table, enum table_section section, const c
 	if (offset == TABLE_NONE)
 		return true;
 	const uint32_t *list = (const uint32_t *)(const void *)(table->image + offset);
+	uint32_t found = *rule;
 	for (uint32_t i = 0; i < list[0]; i++)
-		if (!layer_covers(table, (const struct table_paths *)(const void *)(table->image + list[1 + i]), path, rule))
-			return false;
+		if (!layer_covers(table, (const struct table_paths *)(const void *)(table->image + list[1 + i]), path, &found))
+			return false; /* no rule says so: the lack of one does */
+	*rule = found;
 	return true;
 }
 
@@ -127,8 +129,15 @@ bool table_reaches(const struct table *table, enum table_section section, const 
 	if (offset == TABLE_NONE)
 		return true;
 	const uint32_t *list = (const uint32_t *)(const void *)(table->image + offset);
-	for (uint32_t i = 0; i < list[0]; i++)
-		if (!layer_reaches(table, (const struct table_addresses *)(const void *)(table->image + list[1 + i]), target, rule))
+	uint32_t found = *rule;
+	for (uint32_t i = 0; i < list[0]; i++) {
+		uint32_t said = *rule;
+		if (!layer_reaches(table, (const struct table_addresses *)(const void *)(table->image + list[1 + i]), target, &said)) {
+			*rule = said;
 			return false;
+		}
+		found = said;
+	}
+	*rule = found;
 	return true;
 }

@@ -173,7 +173,7 @@ static struct verdict open_copy(struct call *call, const struct opening *opening
 		(void)close(fd);
 		return FAILED(EIO);
 	}
-	return deliver(call, opening, fd, 0);
+	return deliver(call, opening, fd);
 }
 
 /* A file that the caller has open, opened once more: /dev/stdin and its kind. It is judged where it lies, as any other; a pipe or a
@@ -211,7 +211,7 @@ static struct verdict open_of_process(struct call *call, struct opening *opening
 	if (!(listed || number) || (writes && !(own && is_listed(writable, file))))
 		return denied;
 	int fd = open_below(directory, name, opening->flags & ~(uint64_t)(O_CREAT | O_EXCL));
-	return fd < 0 ? FAILED(fd) : deliver(call, opening, fd, 0);
+	return fd < 0 ? FAILED(fd) : deliver(call, opening, fd);
 }
 
 static struct verdict open_proposed(struct call *call, struct opening *opening, const char *text, int procfs)
@@ -248,7 +248,7 @@ static struct verdict open_proposed(struct call *call, struct opening *opening, 
 		verdict = directory < 0 ? FAILED(directory) : open_of_process(call, opening, directory, self, rest);
 	} else if (is_listed(of_system, text + 6) && !(access_of(opening->flags) & ACCESS_WRITE)) {
 		int fd = open_below(procfs, text + 6, opening->flags);
-		verdict = fd < 0 ? FAILED(fd) : deliver(call, opening, fd, 0);
+		verdict = fd < 0 ? FAILED(fd) : deliver(call, opening, fd);
 	}
 	if (own >= 0)
 		(void)close(own);

@@ -35,3 +35,16 @@ struct verdict handle_record(struct call *call)
 	}
 	return CONTINUED;
 }
+
+struct verdict handle_audit(struct call *call)
+{
+	int error = 0;
+	uint8_t handler = call->entry.handler;
+	if (handler == HANDLER_OPEN)
+		error = judge_open(call);
+	else if (handler == HANDLER_CONNECT || handler == HANDLER_BIND || handler == HANDLER_SEND)
+		error = judge_socket(call);
+	else if (handler == HANDLER_DENY || handler == HANDLER_MOUNT)
+		error = call->entry.error;
+	return (struct verdict){.outcome = OUTCOME_CONTINUE, .value = error, .denied = error > 0};
+}

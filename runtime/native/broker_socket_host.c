@@ -8,6 +8,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct verdict gone(void)
@@ -32,6 +33,28 @@ static struct verdict prepare(struct call *call, struct endpoint *endpoint, enum
 	if (!endpoint_allow(call, endpoint, use, &denied))
 		return denied;
 	return still_valid(call) ? (struct verdict){.outcome = OUTCOME_VALUE} : gone();
+}
+
+int judge_socket(struct call *call)
+{
+	const struct seccomp_data *data = &call->slot->notif.data;
+	struct endpoint endpoint;
+	struct verdict denied = DENIED(call);
+	struct msghdr message = {0};
+	enum use use = call->entry.handler == HANDLER_BIND ? USE_BIND : call->entry.handler == HANDLER_SEND ? USE_SEND : USE_CONNECT;
+	uint64_t address = data->args[1], size = (uint32_t)data->args[2];
+	if (data->nr == __NR_sendto) {
+		address = data->args[4];
+		size = (uint32_t)data->args[5];
+	} else if (use == USE_SEND && copy_in(call, data->args[1], &message, sizeof(message)) == 0) {
+		address = (uint64_t)(uintptr_t)message.msg_name;
+		size = message.msg_namelen;
+	}
+	int error = endpoint_open(call, &endpoint, (int)data->args[0]);
+	bool named = error == 0 && address && size > 0 && endpoint_copy(call, &endpoint, address, size) == 0;
+	bool good = !named || endpoint_allow(call, &endpoint, use, &denied);
+	endpoint_close(&endpoint);
+	return good || !denied.denied ? 0 : (int)denied.value;
 }
 
 /* What connect(2) would have done for the caller. A socket that does not block does not block us either. */

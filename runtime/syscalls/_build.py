@@ -116,7 +116,7 @@ struct broker_event {
     uint32_t arch;
     uint64_t args[6];
     int32_t verdict;
-    uint32_t rule, handler, micros;
+    uint32_t rule, handler, micros, denied;
     char comm[16];
     char text[768];
 };

@@ -69,14 +69,14 @@ def wake_fd(core: "Any") -> int:
 
 
 def events(core: "Any", most: int = BATCH) -> "list[tuple[Any, ...]]":
-    """The events that wait, at most `most`, as tuples in the order of struct broker_event; texts are bytes."""
+    """The events that wait, at most `most`, as tuples in the order of struct broker_event, `denied` last; texts are bytes."""
     out = ffi.new("struct broker_event[]", most)
     found = []
     for at in range(lib.broker_events(core, out, most)):
         event = out[at]
         head = (event.ticket, event.time_ns, event.key, event.kind, event.pid, event.nr, event.arch, tuple(event.args))
         what = (event.verdict, event.rule, event.handler, event.micros)
-        found.append((*head, *what, ffi.string(event.comm), ffi.string(event.text)))
+        found.append((*head, *what, ffi.string(event.comm), ffi.string(event.text), bool(event.denied)))
     return found
 
 

@@ -1,0 +1,365 @@
+"""The loop itself: modes, limits, swaps, restarts, and callers in roots of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration.framework.gate import NUMBERS, OPENS, Broker, Gated, memory_file, paths, serving, table
+from runtime.broker.native import ASK, CONTINUE, DECISION, GONE, Core, Event
+from runtime.broker.table import encode_table
+
+GETPPID = str(NUMBERS["getppid"])
+OPENED = dict.fromkeys(OPENS, "open")
+EACCES, EPERM, ENOENT = 13, 1, 2
+SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/bin", "/proc", "/dev")
+
+
+def wait_for(broker: Broker | Core, kind: int) -> Event:
+    """The next event of a kind."""
+    core = broker.core if isinstance(broker, Broker) else broker
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        for event in core.events(1):
+            if event.kind == kind:
+                return event
+        time.sleep(0.005)
+    message = f"no event of kind {kind}"
+    raise AssertionError(message)
+
+
+def result(output: str) -> int:
+    """What the last call of `gate loop` returned."""
+    return int(output.split(maxsplit=1)[0])
+
+
+def loop(count: int = 1) -> list[str]:
+    """Words that make `gate` call getppid."""
+    return ["loop", str(count), GETPPID]
+
+
+@pytest.mark.parametrize(("handler", "errno", "expected"), [("deny", 77, -77), ("continue", None, os.getpid())])
+def test_a_verdict_that_rests_on_the_table_alone(handler: str, errno: int | None, expected: int) -> None:
+    """The error of the rule, or the kernel's own answer."""
+    calls = {"getppid": {"handler": handler, "errno": errno, "rule": 3}}
+    with serving() as broker:
+        _, out = broker.run({**table({}, audit="all"), "calls": calls}, *loop())
+        event = broker.events()[0]
+    assert result(out) == expected
+    assert (event.kind, event.rule, event.verdict) == (DECISION, 3, errno or CONTINUE)
+
+
+def test_a_call_that_the_table_does_not_name_is_refused() -> None:
+    """A filter that asks about more than the table knows gives nothing away."""
+    with serving() as broker:
+        gated = Gated(["getppid", "getpgid"], *loop())
+        broker.add(gated, table({"getpgid": "continue"}))
+        gated.release()
+        assert result(gated.finish()[1]) == -EPERM
+
+
+def test_events_tell_what_was_refused(tmp_path: Path) -> None:
+    """Path, error, program, and the end of the container."""
+    secret = tmp_path / "secret"
+    secret.write_text("s")
+    with serving() as broker:
+        code, _ = broker.run(table(OPENED, read=paths(*SYSTEM)), "exec", "/bin/cat", str(secret))
+        events = broker.events()
+    assert code == 1
+    assert [(event.text, event.verdict, event.comm) for event in events if event.kind == DECISION] == [
+        (f"read {secret}", EACCES, "cat")
+    ]
+
+
+@pytest.mark.parametrize("mode", ["audit", "record"])
+def test_a_mode_that_only_looks_changes_nothing(mode: str, tmp_path: Path) -> None:
+    """Everything is carried out by the kernel and told."""
+    file = tmp_path / "file"
+    file.write_text("told")
+    with serving() as broker:
+        code, out = broker.run(table(OPENED, read=paths("/nothing"), mode=mode), "exec", "/bin/cat", str(file))
+        texts = [event.text for event in broker.events()]
+    assert (code, out) == (0, "told")
+    assert any(str(file) in text for text in texts)
+
+
+@pytest.mark.parametrize(("word", "expected"), [(0, 0), (EACCES, 1), (99, 1)])
+def test_ask_mode_does_what_it_is_told(word: int, expected: int, tmp_path: Path) -> None:
+    """The call waits for the answer; what is allowed meanwhile is not asked about."""
+    file = tmp_path / "file"
+    file.write_text("asked")
+    policy = table(OPENED, read=paths(*SYSTEM), mode="ask", timeout_ms=20000)
+    with serving() as broker:
+        gated = Gated(list(OPENS), "exec", "/bin/cat", str(file))
+        broker.add(gated, policy)
+        gated.release()
+        event = wait_for(broker, ASK)
+        assert event.text == f"read {file}"
+        assert broker.core.answer(event.ticket, word)
+        code, out = gated.finish()
+        assert not broker.core.answer(event.ticket, 0)
+    assert code == expected
+    assert ("asked" in out) is (expected == 0)
+
+
+@pytest.mark.parametrize(("failure", "expected"), [("deny", 1), ("kill", -signal.SIGKILL)])
+def test_a_question_that_nobody_answers(failure: str, expected: int, tmp_path: Path) -> None:
+    """After its time the call is refused, or the caller is killed, as the table says."""
+    (tmp_path / "file").write_text("x")
+    policy = table(OPENED, read=paths(*SYSTEM), mode="ask", timeout_ms=100, on_failure=failure)
+    with serving() as broker:
+        code, _ = broker.run(policy, "exec", "/bin/cat", str(tmp_path / "file"))
+    assert code == expected
+
+
+def test_an_answer_is_for_what_was_asked_alone(tmp_path: Path) -> None:
+    """While somebody thinks about one file, the path is made to lead to another: that one is not opened."""
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "link").symlink_to("one")
+    policy = table(OPENED, read=paths(*SYSTEM), mode="ask", timeout_ms=20000)
+    with serving() as broker:
+        gated = Gated(list(OPENS), "exec", "/bin/cat", str(tmp_path / "link"))
+        broker.add(gated, policy)
+        gated.release()
+        event = wait_for(broker, ASK)
+        (tmp_path / "link").unlink()
+        (tmp_path / "link").symlink_to("two")
+        broker.core.answer(event.ticket, 0)
+        code, out = gated.finish()
+    assert code == 1
+    assert "two" not in out
+
+
+def test_a_swap_counts_from_the_next_call_on() -> None:
+    """Under load: no call fails for another reason than the new table."""
+    with serving() as broker:
+        gated = Gated(["getppid"], *loop(2_000_000))
+        index = broker.add(gated, table({"getppid": "continue"}))
+        gated.release()
+        time.sleep(0.2)
+        for handler in ("deny", "continue") * 20:
+            fd = memory_file(encode_table(table({"getppid": handler}, audit="none")))
+            broker.core.swap(index, fd)
+            os.close(fd)
+            time.sleep(0.01)
+        stats = broker.core.stats(index)
+        gated.process.kill()
+        gated.finish()
+    assert stats["denied"] > 0 < stats["continued"]
+
+
+def test_a_wrong_table_changes_nothing() -> None:
+    """The old one stays in force."""
+    with serving() as broker:
+        gated = Gated(["getppid"], *loop())
+        index = broker.add(gated, table({"getppid": "deny"}))
+        fd = memory_file(b"no table" * 40)
+        with pytest.raises(OSError, match="cannot replace the table"):
+            broker.core.swap(index, fd)
+        os.close(fd)
+        gated.release()
+        assert result(gated.finish()[1]) == -EPERM
+
+
+def test_a_new_broker_answers_what_the_old_one_had_received(tmp_path: Path) -> None:
+    """The journal holds the call; whoever opens it next carries it out, and nobody sees a failure."""
+    (tmp_path / "file").write_text("kept")
+    journal, policy = os.memfd_create("journal"), table(OPENED, read=paths(*SYSTEM), mode="ask", timeout_ms=60000)
+    allowed = memory_file(encode_table(table(OPENED)))
+    gated = Gated(list(OPENS), "exec", "/bin/cat", str(tmp_path / "file"))
+    kept, first = os.dup(gated.listener), memory_file(encode_table(policy))
+    with Core(journal, 2) as core:
+        core.add(7, gated.listener, first, (gated.process.pid, 0, 0))
+        gated.release()
+        wait_for(core, ASK)
+    with Core(journal, 2) as core:
+        core.add(7, kept, allowed, (gated.process.pid, 0, 0))
+        assert gated.finish() == (0, "kept")
+        assert core.stats()["replayed"] == 1
+    for fd in (journal, allowed, first):
+        os.close(fd)
+
+
+@pytest.mark.parametrize(("right", "expected"), [(True, os.getpid()), (False, -EPERM)])
+def test_init_before_its_program_is_exempt(*, right: bool, expected: int) -> None:
+    """The executor that registered may call anything; a process with another program may not, then or later."""
+    with serving() as broker:
+        gated = Gated(["getppid"], *loop())
+        status = os.stat(f"/proc/{gated.process.pid}/exe")
+        fd = memory_file(encode_table(table({"getppid": "deny"})))
+        broker.core.add(1, gated.listener, fd, (gated.process.pid, status.st_dev, status.st_ino + (not right)))
+        os.close(fd)
+        gated.release()
+        assert result(gated.finish()[1]) == expected
+
+
+def test_a_full_container_waits_and_others_do_not(tmp_path: Path) -> None:
+    """max_inflight of one container is used up by calls that wait; another one is answered."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with serving() as broker:
+        full = Gated(list(OPENS), "exec", "/bin/sh", "-c", f"cat {fifo} & cat {fifo} & cat {fifo} & wait")
+        index = broker.add(full, table(OPENED, max_inflight=2))
+        full.release()
+        deadline = time.monotonic() + 10
+        while broker.core.stats(index)["inflight"] < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert broker.core.stats(index)["inflight"] == 2
+        _, out = broker.run(table({"getppid": "deny"}), *loop(100))
+        assert result(out) == -EPERM
+        with fifo.open("w") as writer:
+            time.sleep(0.2)
+            writer.write("x")
+        full.process.kill()
+        full.finish()
+
+
+def test_a_listener_that_is_removed_answers_nothing() -> None:
+    """Its calls fail as without anybody listening."""
+    with serving() as broker:
+        gated = Gated(["getppid"], *loop())
+        broker.core.remove(broker.add(gated, table({"getppid": "continue"})))
+        time.sleep(0.5)
+        gated.release()
+        assert result(gated.finish()[1]) == -38  # ENOSYS
+
+
+def test_the_end_of_a_container_is_told() -> None:
+    """When the last process under the filter has ended."""
+    with serving() as broker:
+        gated = Gated(["getppid"], *loop())
+        broker.add(gated, table({"getppid": "continue"}))
+        gated.release()
+        gated.finish()
+        assert wait_for(broker, GONE).pid == gated.process.pid
+
+
+def python(policy: dict[str, Any], script: str, *arguments: str, **options: Any) -> str:
+    """Output of a Python script behind a policy."""
+    with serving() as broker:
+        code, out = broker.run(policy, "exec", sys.executable, "-I", "-S", "-c", script, *arguments, **options)
+    assert code == 0, out
+    return out
+
+
+ATTEMPT = """
+import os, sys
+def attempt(path, flags=os.O_RDONLY, **where):
+    try:
+        fd = os.open(path, flags, **where)
+    except OSError as error:
+        return error.errno
+    return os.read(fd, 9).decode()
+"""
+
+
+def test_hidden_files_are_not_there(tmp_path: Path) -> None:
+    """Neither they nor what lies below them, by any name."""
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden/file").write_text("hidden")
+    (tmp_path / "link").symlink_to("hidden/file")
+    script = ATTEMPT + "print(*[attempt(sys.argv[1] + name) for name in ('/hidden', '/hidden/file', '/link')])"
+    out = python(table(OPENED, hide=paths(str(tmp_path / "hidden"))), script, str(tmp_path))
+    assert out.split() == [str(ENOENT)] * 3
+
+
+def test_a_caller_in_a_root_of_its_own_is_judged_by_the_container(tmp_path: Path) -> None:
+    """What it calls /etc/hostname lies elsewhere, and that is what counts."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/hostname").write_text("jail")
+    script = ATTEMPT + "os.chroot(sys.argv[1]); os.chdir('/'); print(attempt('/etc/hostname'), attempt('etc/hostname'))"
+    system = (*SYSTEM, sys.prefix, sys.base_prefix)
+    assert python(table(OPENED, read=paths(*system)), script, str(tmp_path)).split() == [str(EACCES)] * 2
+    assert python(table(OPENED, read=paths(*system, str(tmp_path))), script, str(tmp_path)).split() == ["jail"] * 2
+
+
+def test_a_file_outside_the_container_has_no_name_inside(tmp_path: Path) -> None:
+    """A directory on a mount that the container does not have: its name there means nothing here."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/hostname").write_text("foreign")
+    script = ATTEMPT + (
+        "fd = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY); os.unshare(0x20000) if hasattr(os, 'unshare') else "
+        "__import__('ctypes').CDLL(None).unshare(0x20000); print(attempt('/etc/hostname'))"
+    )
+    out = python(table(OPENED, read=paths("/")), script, str(tmp_path))
+    assert out.split() == [str(EACCES)]  # another mount namespace: the same files on other mounts
+
+
+def test_procfs_shows_the_caller_and_nobody_else() -> None:
+    """Its own files by self and by number, some of everybody's, nothing private of others."""
+    script = ATTEMPT + (
+        "own = [attempt('/proc/self/comm'), attempt(f'/proc/{os.getpid()}/comm'), attempt('/proc/thread-self/comm')]\n"
+        "other = [attempt(f'/proc/{os.getppid()}/{name}') for name in ('environ', 'maps', 'mem', 'fd/0')]\n"
+        "links = [attempt(f'/proc/self/{name}') for name in ('root/etc/hostname', 'cwd/etc/hostname', 'exe', 'mem')]\n"
+        "system = [attempt('/proc/meminfo')[:3], attempt('/proc/kcore'), attempt('/proc/sys/net/core/somaxconn')]\n"
+        "print(*[word.strip() if isinstance(word, str) else word for word in own + other + links + system])"
+    )
+    words = python(table(OPENED, audit="none"), script, cwd="/").split()
+    name = Path(sys.executable).name[:9]
+    assert words[:3] == [name] * 3
+    assert set(words[3:11]) == {str(EACCES)}
+    assert words[11:] == ["Mem", str(EACCES), str(EACCES)]
+
+
+def test_a_remembered_group_is_forgotten_when_it_is_given_up(tmp_path: Path) -> None:
+    """A file of a group cannot be opened any more once the caller has left it."""
+    file = tmp_path / "file"
+    file.write_text("group")
+    os.chown(file, 65534, 12345)
+    file.chmod(0o040)
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+    script = ATTEMPT + (
+        "import ctypes; os.setgroups([12345]); before = attempt(sys.argv[1]); again = attempt(sys.argv[1])\n"
+        "os.setgroups([]); print(before, again, attempt(sys.argv[1]))"
+    )
+    for calls in (OPENED, {**OPENED, "setgroups": "continue"}):
+        assert python(table(calls), script, str(file)).split() == ["group", "group", str(EACCES)]
+
+
+def test_audit_says_what_would_have_been_refused(tmp_path: Path) -> None:
+    """The errno of the policy, while the call goes through."""
+    (tmp_path / "file").write_text("seen")
+    policy = table(OPENED, read=paths(*SYSTEM), write=paths("/nothing"), mode="audit")
+    script = f"cat {tmp_path}/file; echo new > {tmp_path}/made; cat {tmp_path}/made"
+    with serving() as broker:
+        assert broker.run(policy, "exec", "/bin/sh", "-c", script) == (0, "seennew\n")
+        told = [(event.text, event.verdict, event.denied) for event in broker.events() if event.kind == DECISION]
+    expected = [f"read {tmp_path}/file", f"write {tmp_path}/made", f"read {tmp_path}/made"]
+    assert told == [(text, EACCES, True) for text in expected]
+
+
+def test_an_error_of_the_call_is_no_denial(tmp_path: Path) -> None:
+    """A file that is not there is not refused."""
+    with serving() as broker:
+        broker.run(table(OPENED, audit="decisions"), "exec", "/bin/cat", str(tmp_path / "none"))
+        last = [event for event in broker.events() if "none" in event.text]
+    assert [(event.verdict, event.denied) for event in last] == [(ENOENT, False)]
+
+
+@pytest.mark.parametrize(
+    ("read", "expected"), [([[["/etc", 1]], [["/usr", 2]]], None), ([[["/nothing", 1]]], None)], ids=["second", "only"]
+)
+def test_the_lack_of_a_rule_is_no_rule(read: list[Any], expected: int | None) -> None:
+    """A path that some layer allows and another one does not is refused by no rule."""
+    system = [[path, 9] for path in ("/lib", "/lib64", "/usr/lib", "/etc/ld.so.cache")]
+    layers = [[*layer, *system] for layer in read]
+    with serving() as broker:
+        broker.run(table(OPENED, read=layers), "exec", "/bin/cat", "/etc/hostname")
+        denied = [event for event in broker.events() if event.denied and event.text == "read /etc/hostname"]
+    assert [event.rule for event in denied] == [expected]
+
+
+def test_a_device_may_be_written_to_where_files_may_not() -> None:
+    """As on a read-only mount."""
+    policy = table(OPENED, read=paths("/"), write=paths("/nothing"))
+    with serving() as broker:
+        code, out = broker.run(policy, "exec", "/bin/sh", "-c", "echo x > /dev/null && echo fine")
+    assert (code, out) == (0, "fine\n")
