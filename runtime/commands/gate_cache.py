@@ -31,7 +31,7 @@ _TIGHTENED = ("maskedPaths", "resources")
 class Ready:
     """A policy lowered for containers of one kind: the parts of `process` and `linux` that it tightened, the gate, the filter.
 
-    `trapped`: some call goes to the broker.
+    `trapped`: some call goes to the broker.  `warnings` are for whoever starts such a container.
     """
 
     process: "dict[str, Any]"
@@ -39,6 +39,7 @@ class Ready:
     gate: Gate
     compiled: Filter
     trapped: bool
+    warnings: tuple[str, ...] = ()
 
 
 def reduce_config(config: "Mapping[str, Any]") -> "dict[str, Any]":
@@ -83,6 +84,7 @@ def gate_key(digest: str, facts: "HostFacts", reduced: "Mapping[str, Any]", iden
         facts.kernel,
         facts.landlock,
         facts.cgroup_mount is not None,
+        facts.cgroup_controllers,
         facts.initial_userns,
         facts.capabilities,
         facts.joins_own_network,
@@ -100,8 +102,8 @@ def kept_gate(root: str, key: str) -> Ready | None:
         kept.close()
     if data is None:
         return None
-    process, linux, gate, compiled, trapped = loads(data)  # noqa: S302 - ours alone, and whole
-    return Ready(process, linux, Gate(*gate), Filter(*compiled), trapped)
+    process, linux, gate, compiled, trapped, warnings = loads(data)  # noqa: S302 - ours alone, and whole
+    return Ready(process, linux, Gate(*gate), Filter(*compiled), trapped, warnings)
 
 
 def keep_gate(root: str, key: str, ready: Ready) -> None:
@@ -111,6 +113,6 @@ def keep_gate(root: str, key: str, ready: Ready) -> None:
     program = (compiled.program, compiled.flags, compiled.notify, compiled.warnings)
     kept = Kept(root, GATES, _MAGIC)
     try:
-        kept.put(key, dumps((ready.process, ready.linux, parts, program, ready.trapped), 2))
+        kept.put(key, dumps((ready.process, ready.linux, parts, program, ready.trapped, ready.warnings), 2))
     finally:
         kept.close()

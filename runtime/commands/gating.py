@@ -43,6 +43,7 @@ class Gated:
     compiled: "Filter | None"
     gate: Gate | None = None
     trapped: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 def find_policy(invocation: Invocation, config: "Mapping[str, Any]") -> "Resolved | None":
@@ -124,7 +125,7 @@ def _gated(config: "Config", facts: "HostFacts", ready: "Ready") -> Gated:
     from runtime.commands.gate_cache import put_in
 
     tightened: Config = put_in(config, ready)  # type: ignore[assignment]
-    return Gated(tightened, facts, ready.compiled, ready.gate, ready.trapped)
+    return Gated(tightened, facts, ready.compiled, ready.gate, ready.trapped, ready.warnings)
 
 
 def _ready(invocation: Invocation, chosen: "Resolved", config: "Config", facts: "HostFacts") -> "Ready":
@@ -158,7 +159,7 @@ def _make_ready(
     compiled = compile_profiles(sections, facts.machine)
     process, linux = tightened_parts(lowered.config)
     trapped = _is_trapped(lowered, compiled)
-    return Ready(process, linux, make_gate(found, lowered, facts, root), compiled, trapped)
+    return Ready(process, linux, make_gate(found, lowered, facts, root), compiled, trapped, lowered.warnings)
 
 
 def make_gate(found: "Resolved", lowered: "Lowered", facts: "HostFacts", root: str) -> Gate:

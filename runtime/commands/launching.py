@@ -228,7 +228,7 @@ def launch(invocation: Invocation, mode: str) -> int:
     if mode == "RUN" and not options.detach and process and process.get("terminal"):
         require_terminal()
     compiled = gated.compiled
-    warnings: list[str] = []
+    warnings = list(gated.warnings)
     plan = compile_create(gated.config, options, gated.facts, compiled, warnings)
     for line in warnings:
         invocation.report.warning(line)

@@ -17,7 +17,7 @@ def execute(invocation: Invocation) -> int:
     container_id = check_id(invocation.arguments[0]) if invocation.arguments else _EXAMPLE_ID
     options, gated = make_options(invocation, "", container_id)
     compiled = gated.compiled
-    warnings: list[str] = []
+    warnings = list(gated.warnings)
     plan = compile_create(gated.config, options, gated.facts, compiled, warnings)
     for line in (*warnings, *(compiled.warnings if compiled is not None else ())):
         invocation.report.warning(line)

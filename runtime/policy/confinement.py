@@ -28,15 +28,17 @@ def check_mount_view(findings: "Findings") -> None:
                     findings.impossible(layer, None, f"rules for files need {why}")
 
 
-def check_cgroup_view(findings: "Findings", judged: bool) -> None:
+def check_cgroup_view(findings: "Findings", tightened: "Mapping[str, Any]", *, judged: bool) -> None:
     """Limits, network programs and time limits hold for a cgroup: a container that sees the whole hierarchy must not write to it.
 
-    In a cgroup namespace of its own it can only move to cgroups below.
+    In a cgroup namespace of its own it can only move to cgroups below.  `tightened` has the capabilities that it is left with.
     """
     spaces = [space["type"] for space in findings.linux.get("namespaces") or () if not space.get("path")]
     if not findings.config or "cgroup" in spaces:
         return
-    sets = (findings.config.get("process") or {}).get("capabilities") or {}
+    from runtime.policy.enforcement import lacks_controller  # this module is also loaded where nothing is lowered
+
+    sets = (tightened.get("process") or {}).get("capabilities") or {}
     why = None
     if any(opens_hierarchy(mount) for mount in findings.config.get("mounts") or ()):
         why = "the config mounts the host's cgroups writable"
@@ -47,7 +49,7 @@ def check_cgroup_view(findings: "Findings", judged: bool) -> None:
         text = f"needs a cgroup namespace of the container's own: {why}"
         if judged and network:
             findings.impossible(layer, network["rule"], text)
-        if layer.get("resources"):
+        if any(lacks_controller(findings, name) is None for name in layer.get("resources") or ()):
             findings.impossible(layer, "resources", text)
         if (layer.get("limits") or {}).get("wall_time_ms"):
             findings.impossible(layer, "limits.wall_time", text)

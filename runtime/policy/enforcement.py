@@ -25,6 +25,8 @@ SECCOMP, MOUNTS, LANDLOCK, BPF, CGROUP, CONFIG, BROKER = (
     "config",
     "broker",
 )
+CGROUP_LIMITS = "cgroup_limits"  # the requirement that limits are kept
+_CONTROLLERS = ("memory", "pids", "cpu")  # parts of linux.resources that are called as their controllers
 _BPF = CAPABILITY_BITS["CAP_BPF"] | CAPABILITY_BITS["CAP_NET_ADMIN"]
 ADDFD_SEND_SINCE = (5, 14)  # a descriptor is put in and the call answered in one step
 
@@ -32,7 +34,19 @@ ADDFD_SEND_SINCE = (5, 14)  # a descriptor is put in and the call answered in on
 class Findings:
     """The inputs of a lowering, and what it says about each rule."""
 
-    __slots__ = ("config", "denials", "facts", "layers", "linux", "mode", "observe", "offsets", "rows", "violations")
+    __slots__ = (
+        "config",
+        "denials",
+        "facts",
+        "layers",
+        "linux",
+        "mode",
+        "observe",
+        "offsets",
+        "rows",
+        "violations",
+        "warnings",
+    )
 
     def __init__(
         self, layers: "Sequence[Layer]", config: "Mapping[str, Any]", facts: "HostFacts", observe: bool = False
@@ -49,6 +63,7 @@ class Findings:
         self.observe = observe
         modes = {(layer.get("broker") or {}).get("mode") or "enforce" for layer in layers}
         self.mode = "enforce" if "enforce" in modes else "ask" if "ask" in modes else "audit"
+        self.warnings: list[str] = []  # for whoever starts the container
         self.denials: dict[str, int] = {}  # the rule by which a call is denied; "" is for calls that no rule names
         self.offsets: dict[int, int] = {}  # where a layer's rules begin when all are counted through
         total = 0
@@ -94,6 +109,13 @@ class Findings:
             raise PolicyError([": ".join(filter(None, (where, text, why))) for text, where, why in self.violations])
 
 
+def lacks_controller(findings: Findings, name: str) -> str | None:
+    """Why a part of `resources` cannot be limited on this host; None when it can."""
+    if name not in _CONTROLLERS or name in findings.facts.cgroup_controllers:
+        return None
+    return f"this host's unified hierarchy has no {name} controller"
+
+
 def needs_broker(findings: Findings) -> str | None:
     """Why calls cannot be answered by a broker on this host; None when they can."""
     if findings.facts.kernel < ADDFD_SEND_SINCE:
@@ -131,6 +153,8 @@ def check_requirements(findings: Findings) -> None:
     }
     for layer in findings.layers:
         for name, word in (layer.get("requirements") or {}).items():
+            if name == CGROUP_LIMITS:
+                continue  # a matter of each limit: `tighten`
             if name not in here:
                 findings.impossible(layer, f"requirements.{name}", "is not known to this version")
             elif here[name]:

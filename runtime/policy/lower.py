@@ -32,7 +32,7 @@ class Lowered:
     `config` is planned and saved instead of the given one.  `sections` are intersected with the config's own filter.  `points` are
     (path, read_only, no_exec), "/" first.  `landlock` is None or (fs, net, scoped, ((access, path)...), ((access, port)...)).
     `network` is what `lower_network` gives, `broker` what `runtime.broker.table` encodes; None without.  `rows` are (rule, where,
-    mechanism, note).  `bound` holds what exec may not exceed: capabilities (None: any) and open files (None: any).
+    mechanism, note), `warnings` lines for whoever starts the container.  `bound` holds what exec may not exceed: capabilities (None: any) and open files (None: any).
     """
 
     config: "dict[str, Any]"
@@ -43,6 +43,7 @@ class Lowered:
     broker: "dict[str, Any] | None"
     rows: tuple[tuple[str, str, str, str], ...]
     bound: "tuple[tuple[str, ...] | None, int | None]"
+    warnings: tuple[str, ...] = ()
 
 
 def lower(
@@ -71,10 +72,10 @@ def examine(
     broker = lower_broker(findings, files, sections)
     if config:
         check_launch(findings, sections)
-    tightened = tighten(findings, files.masks)
-    bound = capability_bound(findings)
     network = _network(findings)
-    check_cgroup_view(findings, network is not None)
+    tightened = tighten(findings, files.masks)
+    check_cgroup_view(findings, tightened, judged=network is not None)
+    bound = capability_bound(findings)
     landlock = (files.landlock[0], 0, 0, files.landlock[1], ()) if files.landlock[0] else None
     lowered = Lowered(
         tightened,
@@ -85,6 +86,7 @@ def examine(
         broker,
         tuple(findings.rows),
         (None if bound is None else tuple(bound), open_files(findings)),
+        tuple(dict.fromkeys(findings.warnings)),
     )
     return lowered, findings
 

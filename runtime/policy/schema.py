@@ -237,6 +237,9 @@ class Requirements(_Section):
     seccomp_notify: Need | None = None
     cgroup_bpf: Need | None = None
     cgroup_v2: Need | None = None
+    cgroup_limits: Need | None = Field(
+        default=None, description="optional: a limit whose controller the host lacks is left out with a warning"
+    )
     userns: Need | None = None
 
 

@@ -4,7 +4,7 @@ What is planned is planned from this config, and it is what exec finds later.  P
 """
 
 from runtime.abi.capabilities import CAPABILITIES
-from runtime.policy.enforcement import CGROUP, CONFIG
+from runtime.policy.enforcement import CGROUP, CGROUP_LIMITS, CONFIG, lacks_controller
 from runtime.policy.lower_network import withheld_capabilities
 from runtime.policy.resource_bounds import bound_resources
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from runtime.policy.enforcement import Findings
+    from runtime.policy.enforcement import Findings, Layer
 
 _NOFILE = "RLIMIT_NOFILE"
 
@@ -105,13 +105,27 @@ def _with_open_files(rlimits: "Sequence[Mapping[str, Any]]", files: int) -> "lis
 def _resources(findings: "Findings", resources: "Mapping[str, Any]") -> "dict[str, Any]":
     made = dict(resources)
     for layer in findings.layers:
-        asked = layer.get("resources")
-        if not asked:
-            continue
+        bounds = {
+            name: part for name, part in (layer.get("resources") or {}).items() if _can_limit(findings, layer, name)
+        }
         wrong: list[tuple[str, str]] = []
-        made = bound_resources(made, asked, wrong)
+        made = bound_resources(made, bounds, wrong)
         for pointer, why in wrong:
             findings.impossible(layer, f"resources{pointer}", why)
-        for name in asked:
+        for name in bounds:
             findings.enforced(layer, f"resources.{name}", CGROUP, "upper bounds; a smaller limit of the config stays")
     return made
+
+
+def _can_limit(findings: "Findings", layer: "Layer", name: str) -> bool:
+    """Whether the host can hold a limit; one that it cannot is refused, or left out and said where the policy can do without."""
+    why = lacks_controller(findings, name)
+    if why is None:
+        return True
+    rule = f"resources.{name}"
+    if (layer.get("requirements") or {}).get(CGROUP_LIMITS) == "optional":
+        findings.enforced(layer, rule, CGROUP, f"not enforced: {why} (optional)")
+        findings.warnings.append(f"policy {layer['name']}: {rule} is not enforced: {why}")
+    else:
+        findings.impossible(layer, rule, why)
+    return False

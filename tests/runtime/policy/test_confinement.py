@@ -50,6 +50,11 @@ def test_ordinary_containers(made: dict[str, Any]) -> None:
     assert refusal(network(egress=[]), made=made) == []
 
 
+def test_capabilities_that_the_policy_takes() -> None:
+    """What is left decides."""
+    assert refusal(network(egress=[]), layer(capabilities={"allow": [], "rule": 0}), made=config(process=ADMIN)) == []
+
+
 def test_what_does_not_hang_on_the_cgroup() -> None:
     """Stays enforceable."""
     assert refusal(files(write=["/w"]), network(domains=[1]), made=with_mount(CGROUP)) == []

@@ -10,7 +10,7 @@ from runtime.cgroups.resources import compile_limits
 from runtime.policy.resource_bounds import bound_resources
 from runtime.policy.tighten import tighten_process
 from tests.runtime.plan.drafting import config
-from tests.runtime.policy.layering import layer, lowered, network, refusal
+from tests.runtime.policy.layering import layer, lowered, network, refusal, row_of
 
 SETS = {
     "bounding": ["CAP_KILL", "CAP_CHOWN"],
@@ -166,6 +166,20 @@ def test_what_is_written_in_the_end_is_within_the_bound(own: int | None, bound: 
     ][-1]
     assert last.isdigit()
     assert int(last) <= bound
+
+
+def test_a_limit_whose_controller_is_missing() -> None:
+    """Refused, unless the policy says that it can do without; then it is said."""
+    limits = {"pids": {"limit": 4}, "memory": {"limit": 5}}
+    why = "this host's unified hierarchy has no pids controller"
+    for requirements in ({}, {"cgroup_limits": "required"}):
+        one = layer(resources=limits, requirements=requirements)
+        assert refusal(one, cgroup_controllers=("memory",)) == [f"/p.yaml: resources.pids: {why}"]
+    found = lowered(layer(resources=limits, requirements={"cgroup_limits": "optional"}), cgroup_controllers=("memory",))
+    assert found.config["linux"]["resources"] == {"memory": {"limit": 5}}
+    assert found.warnings == (f"policy p: resources.pids is not enforced: {why}",)
+    assert row_of(found, "resources.pids") == [("cgroup", f"not enforced: {why} (optional)")]
+    assert lowered(layer(resources=limits, requirements={"cgroup_limits": "optional"})).warnings == ()
 
 
 @pytest.mark.parametrize(
