@@ -56,7 +56,7 @@ def page() -> str:
         "",
         "Every attack is a few lines of C in `integration/guest/attack_*.c`, run as root inside a container with the policy in force.",
         "The same attacks run without a policy and with every capability, where each must succeed, or the kernel must lack what it attacks: what is stopped below is stopped by the policy.",
-        "A config that withholds nothing (all capabilities, no masks, every device) is attacked as well as an ordinary engine's, and a process of `exec` as well as init.",
+        "A config that withholds nothing (all capabilities, no masks, every device) is attacked as well as an ordinary engine's, with and without a user namespace, and a process of `exec` as well as init.",
         "",
         "**stopped**: the call fails, nothing changed, and the server outside received nothing.",
         "**killed**: the process ends with SIGSYS.",

@@ -87,6 +87,16 @@ def test_everything_granted_under_a_policy(container: Container, policy: str) ->
 
 @needs_policies
 @pytest.mark.parametrize("policy", POLICIES)
+def test_user_namespace_under_a_policy(container: Container, policy: str) -> None:
+    """Nor does the root of a user namespace with every right in it."""
+    with Arena(container, INSIDE) as arena:
+        arena.unprotected()
+        arena.in_user_namespace()
+        assert judge(policy, arena.attacked(flags=flags(policy)), arena) == {}
+
+
+@needs_policies
+@pytest.mark.parametrize("policy", POLICIES)
 def test_exec_under_a_policy(container: Container, policy: str) -> None:
     """Nor does a process that exec brings into the container, with every right that exec can give."""
     with Arena(container, INSIDE) as arena:
