@@ -95,7 +95,9 @@ def test_an_engine_asks_by_annotation(container: Container, broker: Broker) -> N
 def test_what_was_denied_is_explained(container: Container) -> None:
     """`run --explain-denials`: each denial with the line that would allow it, on standard error, after the container's own output."""
     path = container.bundle.path / "policy.yaml"
-    path.write_text("name: tight\nfilesystem: {read: [/bin, /dev, /proc], write: [/tmp]}\nclone_flags: []\nsyscalls: {default: allow, deny: [mlock]}\n")
+    path.write_text(
+        "name: tight\nfilesystem: {read: [/bin, /dev, /proc], write: [/tmp]}\nclone_flags: []\nsyscalls: {default: allow, deny: [mlock]}\n"
+    )
     container.bundle.file("/etc/secret")
     (container.bundle.rootfs / "bin/unshare").symlink_to("busybox")
     container.bundle.shell("cat /etc/secret; unshare -U true; echo x > /srv; exit 5")

@@ -1,5 +1,8 @@
-/* Those who bring a listener: a connection, one document with descriptors, its end, our answer. Nobody is waited for. */
+/* Those who bring a listener: a connection, one document with descriptors, our answer. Nobody is waited for. Runtimes end the document in
+ * different ways: some close the connection, some keep it open for as long as they run. */
 #include "keeper.h"
+
+#include "json_walk.h"
 
 #include <linux/errno.h>
 #include <linux/fcntl.h>
@@ -108,6 +111,6 @@ void peer_read(struct keeper *keeper, struct peer *peer)
 		return;
 	}
 	peer->size += (size_t)got;
-	if (got == 0)
+	if (got == 0 || json_document(peer->data, peer->size).start)
 		finish(keeper, peer);
 }
