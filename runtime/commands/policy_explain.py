@@ -40,7 +40,9 @@ def execute(call: PolicyCall) -> int:
 
 def explain_rows(lowered: "Lowered", findings: "Findings") -> list[tuple[str, str, str, str]]:
     """(rule, where, mechanism, note) of every rule, in the order of the places where they stand; what fails says why."""
-    rows = [*lowered.rows, *((text, where, NOTHING, why) for text, where, why in findings.violations)]
+    failed = [(text, where, NOTHING, why) for text, where, why in findings.violations]
+    places = [row[:2] for row in failed]
+    rows = [*(row for row in lowered.rows if row[:2] not in places), *failed]
     return sorted(rows, key=lambda row: _place(row[1]))
 
 

@@ -243,6 +243,28 @@ def test_a_policy_that_was_compiled_loads_no_compiler(home: Path, policy: str) -
 
 
 @hot
+@pytest.mark.parametrize("argv", [("create", "--bundle", "b", "new"), ("exec", "web", "true")], ids=" ".join)
+def test_no_policy_nothing_of_it(home: Path, argv: tuple[str, ...]) -> None:
+    """Who asks for no policy does not pay for there being any."""
+    names = modules(home, "--policy-dir", str(home / "site"), *argv)
+    assert not [
+        name for name in names if name.startswith(("runtime.policy.", "runtime.broker", "runtime.commands.gate_"))
+    ]
+
+
+@hot
+def test_a_policy_stays_hot(home: Path) -> None:
+    """Lowered and compiled in the planner: nothing of the language, nothing foreign but C modules."""
+    names = modules(home, "--policy", "agent", "create", "--bundle", "b", "new")
+    assert foreign(names) <= FOREIGN
+    assert not [
+        name
+        for name in names
+        if name.startswith((*COLD, "runtime.policy.schema", "runtime.policy.load", "runtime.broker."))
+    ]
+
+
+@hot
 def test_exec_of_a_process_file(home: Path) -> None:
     """--process is checked by compiled schemas too."""
     process = {"cwd": "/", "args": ["true"], "user": {"uid": 0, "gid": 0}}
