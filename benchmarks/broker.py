@@ -1,6 +1,6 @@
 """What the broker costs a call: latency per handler, throughput, many containers, memory.  `make bench-broker`, as root.
 
-Writes build/bench/broker.json and broker.svg, and the section of docs/performance.md between its markers.
+Writes build/bench/broker.json, broker.svg and the tables that it prints, broker.md.
 Latency is measured with everything on one CPU: a wake-up across CPUs costs what the machine wants.
 """
 
@@ -21,8 +21,6 @@ from integration.framework.gate import NUMBERS, OPENS, Broker, Gated, paths, ser
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build/bench"
-PAGE = ROOT / "docs/performance.md"
-BEGIN, END = "<!-- bench-broker: begin -->", "<!-- bench-broker: end -->"
 COUNT = int(os.environ.get("POSTERN_BENCH_COUNT", "20000"))
 CROWDS = (1, 10, 100, 500)
 FILE = "/etc/hostname"
@@ -142,7 +140,7 @@ def throughput(name: str, threads: int, callers: int) -> float:
 
 
 def rows(results: dict[str, Any]) -> str:
-    """The tables for docs/performance.md."""
+    """The tables."""
     lines = ["| call | native µs | brokered p50 | p99 | goal p50 / p99 |", "|---|---|---|---|---|"]
     for name, row in results["latency"].items():
         lines.append(f"| {name} | {row['native']:.2f} | {row['p50']:.2f} | {row['p99']:.2f} | {row['goal']} |")
@@ -156,7 +154,7 @@ def rows(results: dict[str, Any]) -> str:
 
 
 def write(results: dict[str, Any]) -> None:
-    """JSON, chart, and the page's section where the page has one."""
+    """JSON, chart, and the tables."""
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "broker.json").write_text(json.dumps(results, indent=1) + "\n")
     shown = results["latency"]
@@ -164,9 +162,7 @@ def write(results: dict[str, Any]) -> None:
         kind: {name: shown[name][key] for name in shown} for kind, key in (("native", "native"), ("brokered", "p50"))
     }
     (OUT / "broker.svg").write_text(bars("One call, median, µs", series, list(shown)))
-    if PAGE.exists() and BEGIN in (text := PAGE.read_text()):
-        head, _, rest = text.partition(BEGIN)
-        PAGE.write_text(f"{head}{BEGIN}\n\n{rows(results)}\n{END}{rest.partition(END)[2]}")
+    (OUT / "broker.md").write_text(rows(results))
     print(rows(results))
 
 

@@ -66,7 +66,7 @@ void expire(struct broker *broker, uint64_t now)
 	(void)pthread_mutex_lock(&broker->lock);
 	for (struct parked **place = &broker->parked; *place;) {
 		struct parked *parked = *place;
-		if (parked->deadline_ns > now && !parked->container->removed) {
+		if (parked->deadline_ns > now && !parked->container->removed && !parked->container->gone) {
 			place = &parked->next;
 			continue;
 		}

@@ -63,14 +63,22 @@ int container_arm(struct broker *broker, struct container *container, int operat
 	return epoll_ctl(broker->epoll, operation, container->listener, &event) < 0 ? -errno : 0;
 }
 
+/* The end is told once, after everything else that there is to tell of the container. */
+static void tell_end(struct broker *broker, struct container *container)
+{
+	struct broker_event event = {.key = container->key, .kind = BROKER_GONE, .pid = container->init, .rule = BROKER_NO_RULE};
+	if (atomic_load(&container->gone) && atomic_load(&container->inflight) == 0 && !atomic_exchange(&container->end_told, true))
+		emit(broker, &event);
+}
+
 void container_done(struct broker *broker, struct container *container)
 {
-	uint32_t left = atomic_fetch_sub(&container->inflight, 1) - 1;
-	if (!atomic_load(&container->paused))
-		return;
 	const struct loaded *loaded = atomic_load(&container->loaded);
-	if (left < loaded->table.header->max_inflight && atomic_exchange(&container->paused, false))
+	uint32_t limit = loaded->table.header->max_inflight, left = atomic_fetch_sub(&container->inflight, 1) - 1;
+	if (atomic_load(&container->paused) && left < limit && atomic_exchange(&container->paused, false))
 		(void)container_arm(broker, container, EPOLL_CTL_MOD);
+	if (left == 0)
+		tell_end(broker, container);
 }
 
 void container_gone(struct broker *broker, struct container *container)
@@ -78,7 +86,7 @@ void container_gone(struct broker *broker, struct container *container)
 	if (atomic_exchange(&container->gone, true))
 		return;
 	(void)epoll_ctl(broker->epoll, EPOLL_CTL_DEL, container->listener, NULL);
-	emit(broker, &(struct broker_event){.key = container->key, .kind = BROKER_GONE, .pid = container->init, .rule = BROKER_NO_RULE});
+	tell_end(broker, container);
 }
 
 static uint64_t user_namespace(pid_t pid)

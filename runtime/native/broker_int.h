@@ -59,6 +59,7 @@ struct container {
 	_Atomic(struct loaded *) loaded;
 	_Atomic uint32_t inflight;
 	bool told; /* retired: the workers know that they must leave its root */
+	_Atomic bool end_told;
 	_Atomic bool paused, exempt, gone, removed;
 	_Atomic uint64_t groups_seen;           /* calls of setgroups: what was remembered before the last one may be wrong */
 	_Atomic uint64_t seen[SEEN_CALLS / 64]; /* mode record: calls that were told already */

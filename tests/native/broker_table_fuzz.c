@@ -41,7 +41,7 @@ static size_t mutate(unsigned char *image, size_t size)
 /* Everything that the loop asks, with arguments that walk through all of it. */
 static uint64_t use(const struct table *table)
 {
-	static const char *const paths[] = {"/", "/usr", "/usr/lib/x", "/workspace/a/b/c", "/home/a/.ssh/id", "/a//b", "/tmp/x.log"};
+	static const char *const paths[] = {"/", "/usr", "/usr/lib/x", "/workspace/a/b/c", "/srv/a/.ssh/id", "/a//b", "/tmp/x.log"};
 	uint64_t total = 0;
 	uint32_t rule = 0;
 	for (int nr = -1; nr < 600; nr++)

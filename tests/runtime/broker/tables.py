@@ -21,9 +21,9 @@ def policy(**fields: Any) -> dict[str, Any]:
 
 
 FULL = policy(
-    read=[[["/usr", 0], ["/home/*/.ssh/**", 1], ["/**/x.log", 0]], [["/", 0]]],
+    read=[[["/usr", 0], ["/srv/*/.ssh/**", 1], ["/**/x.log", 0]], [["/", 0]]],
     write=[[["/workspace/**", 0], ["/tmp/*.log", 1]]],
-    hide=[[["/workspace/secret", 0], ["/home/*/.ssh", 1]]],
+    hide=[[["/workspace/secret", 0], ["/srv/*/.ssh", 1]]],
     unix_connect=[[["/run/*.sock", 0]]],
     unix_bind=[[["/run", 0]]],
     egress=[

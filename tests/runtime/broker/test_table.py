@@ -100,8 +100,8 @@ def oracle(pattern: str) -> re.Pattern[bytes]:
         ("/*.log", "/a/x.log", False),
         ("/**/*.log", "/a/b/x.log", True),
         ("/a/**/b/*/c", "/a/x/b/y/b/z/c", True),
-        ("/home/*/.ssh", "/home/a/.ssh", True),
-        ("/home/*/.ssh", "/home/a/b/.ssh", False),
+        ("/srv/*/.ssh", "/srv/a/.ssh", True),
+        ("/srv/*/.ssh", "/srv/a/b/.ssh", False),
     ],
 )
 def test_wildcards(pattern: str, path: str, *, expected: bool) -> None:
