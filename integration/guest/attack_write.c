@@ -131,6 +131,14 @@ static int proc_1_root(void) { return through_proc_root("/proc/1/root"); }
 static int proc_self_root(void) { return through_proc_root("/proc/self/root"); }
 static int proc_1_cwd(void) { return through_proc_root("/proc/1/cwd/../../.."); }
 
+/* With another root the file has a name that sounds like a writable one. */
+static int chroot_disguise(void) {
+	if (chroot(outside("")) != 0 || chdir("/") != 0)
+		return -1;
+	int fd = open("/tmp/file", O_WRONLY | O_CLOEXEC);
+	return fd < 0 || write(fd, "attacked\n", 9) != 9 ? -1 : expect_changed("/tmp/file");
+}
+
 static int truncate_call(void) { return truncate(outside("file"), 0) == 0 ? expect_changed(outside("file")) : -1; }
 
 static int fallocate_call(void) {
@@ -210,6 +218,7 @@ const struct attack write_attacks[] = {
     {"proc_1_root", proc_1_root},
     {"proc_self_root", proc_self_root},
     {"proc_1_cwd", proc_1_cwd},
+    {"chroot_disguise", chroot_disguise},
     {"truncate", truncate_call},
     {"fallocate", fallocate_call},
     {"mmap_shared", mmap_shared},

@@ -74,7 +74,9 @@ class Arena:
     @staticmethod
     def _lay_out(place: Path) -> None:
         (place / "dir").mkdir(parents=True)
-        (place / "file").write_bytes(UNTOUCHED)
+        (place / "tmp").mkdir()
+        for name in ("file", "tmp/file"):
+            (place / name).write_bytes(UNTOUCHED)
         (place / "program").hardlink_to(place.parents[1] / ATTACK.lstrip("/"))
 
     def __enter__(self) -> Self:

@@ -280,6 +280,7 @@ WRITES = Group(
         Row("proc_1_root", "through `/proc/1/root`", LOOSE),
         Row("proc_self_root", "through `/proc/self/root`", LOOSE),
         Row("proc_1_cwd", "through `/proc/1/cwd`", LOOSE, refusals=_errors("ELOOP")),
+        Row("chroot_disguise", "after `chroot`, by a name that sounds like a writable one"),
         Row("truncate", "`truncate`", LOOSE),
         Row("fallocate", "`fallocate`", LOOSE),
         Row("mmap_shared", "a shared mapping", LOOSE),
