@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,17 +23,17 @@ NO_DIRECTORIES = "name: flat\nsyscalls: {default: allow, deny: [mkdir, mkdirat]}
 
 
 @pytest.fixture
-def agent(container: Container, broker: Broker) -> Iterator[Broker]:
+def agent(container: Container, broker: Broker) -> Broker:
     """A broker that runs without a container of ours."""
     if not broker.keepers():
         subprocess.run([str(container.runtime.path), "--root", str(broker.root), "broker"], check=True, timeout=20)
-    yield broker
+    return broker
 
 
 @pytest.fixture(params=["runc", "crun"])
 def reference(request: pytest.FixtureRequest) -> Path:
     """Another runtime."""
-    path = REFERENCES / request.param
+    path: Path = REFERENCES / str(request.param)
     if not path.exists():
         pytest.skip(f"{path} is not there: make reference")
     return path

@@ -93,7 +93,7 @@ def load_function(name: str, allowed: "tuple[str, ...]", place: str) -> "Callabl
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in somebody's module is told in one line
         raise LookupError(f"{name} cannot be loaded: {type(error).__name__}: {error}") from None
     if not callable(function):
-        raise LookupError(f"{name} is no function")
+        raise LookupError(f"{name} is no function")  # noqa: TRY004 - as whatever else is wrong with it
     found: Callable[[dict[str, Any]], Any] = function
     return found
 

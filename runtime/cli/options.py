@@ -44,13 +44,12 @@ _CREATE = (
 )
 
 _RUN = (
-    _CREATE
-    + """
+    _CREATE + """
 --detach -d  return when the container runs
 --keep  leave the state directory behind when the container has ended
 --explain-denials  say at the end what the policy denied, and which line of a policy would allow it
---observe  
 """
+    "--observe  \n"  # not for people: the run whose denials are explained
 )
 
 _EXEC = """
@@ -135,15 +134,14 @@ _RESTORE = (
 # not for people: how Python calls the front back
 _PLANNED = "--planned  \n"
 
-_BROKER = """
+_BROKER = (
+    """
 --foreground  do not detach, and do not end when there is nothing to do
 --idle=SECONDS  end when nothing was to be done for so long (default: 60, with --foreground 0: never)
---python=PATH  
---entry=PATH  
---worker=N  
---adopt  
---table=POLICY  
 """
+    # not for people: how keeper, worker and planner call each other
+    "--python=PATH  \n--entry=PATH  \n--worker=N  \n--adopt  \n--table=POLICY  \n"
+)
 
 _SPEC = """
 --bundle=DIR -b  directory to write into (default: the current directory)
