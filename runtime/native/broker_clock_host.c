@@ -35,6 +35,7 @@ static void give_up(struct worker *worker, struct call *call)
 	if (call->table->header->flags & TABLE_KILL)
 		kill_target(call);
 	(void)ioctl(container->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer); /* what the worker sends later comes too late */
+	(void)pthread_kill(worker->thread, SIGRTMAX - 1);                    /* it may hang in something that can be interrupted */
 }
 
 /* True while it is at work. `call` is the worker's own: it is looked at only while the worker is known to hang. */
@@ -61,7 +62,6 @@ static bool watch(struct broker *broker, struct worker *worker, uint64_t now)
 		}
 		if (now - began > (uint64_t)call->table->header->timeout_ms * 1000000u)
 			give_up(worker, call);
-		(void)pthread_kill(worker->thread, SIGRTMAX - 1);
 	}
 	(void)pthread_mutex_unlock(&worker->hold);
 	return true;

@@ -216,7 +216,7 @@ int broker_swap(struct broker *broker, int index, int table_fd)
 	return container ? 0 : -ENOENT;
 }
 
-int broker_remove(struct broker *broker, int index)
+int container_retire(struct broker *broker, int index, bool forget)
 {
 	(void)pthread_mutex_lock(&broker->lock);
 	struct container *container = container_at(broker, index);
@@ -224,11 +224,17 @@ int broker_remove(struct broker *broker, int index)
 		atomic_store(&container->removed, true);
 		(void)epoll_ctl(broker->epoll, EPOLL_CTL_DEL, container->listener, NULL);
 		atomic_store(&broker->containers[index], NULL);
-		journal_forget(broker, container->key);
+		if (forget)
+			journal_forget(broker, container->key);
 		container->epoch = atomic_fetch_add(&broker->epoch, 1) + 1;
 		container->next = broker->retired_containers;
 		broker->retired_containers = container;
 	}
 	(void)pthread_mutex_unlock(&broker->lock);
 	return container ? 0 : -ENOENT;
+}
+
+int broker_remove(struct broker *broker, int index)
+{
+	return container_retire(broker, index, true);
 }

@@ -196,7 +196,8 @@ void kill_target(struct call *call);
 void container_done(struct broker *broker, struct container *container); /* one call less in flight */
 int container_arm(struct broker *broker, struct container *container, int operation);
 void container_gone(struct broker *broker, struct container *container);
-void reclaim(struct broker *broker); /* frees what no worker can see any more */
+int container_retire(struct broker *broker, int index, bool forget); /* forget: what the journal knows of it, too */
+void reclaim(struct broker *broker);                                 /* frees what no worker can see any more */
 bool is_exempt(const struct broker *broker, struct container *container, pid_t pid);
 /* broker_journal_host.c */
 int journal_open(struct broker *broker, int fd);

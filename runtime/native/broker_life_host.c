@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static void interrupted(int signal)
@@ -38,6 +39,11 @@ static int open_descriptors(struct broker *broker)
 	if (watch(broker->epoll, broker->resume, UINT64_MAX, EPOLLIN) < 0 ||
 		watch(broker->epoll, broker->stop_fd, UINT64_MAX - 1, EPOLLIN) < 0)
 		return -errno;
+	struct rlimit files; /* two descriptors a listener, three a thread that is remembered: as many as we may */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
 	struct sigaction action = {.sa_handler = interrupted}; /* without SA_RESTART */
 	return sigaction(SIGRTMAX - 1, &action, NULL) < 0 ? -errno : 0;
 }
@@ -109,7 +115,7 @@ void broker_close(struct broker *broker)
 		broker->wake, broker->resume, broker->stop_fd, broker->epoll, broker->proc_dir, broker->proc_fd_dir, broker->host_root};
 	stop_workers(broker);
 	for (int i = 0; i < (int)CONTAINERS_MAX; i++)
-		(void)broker_remove(broker, i);
+		(void)container_retire(broker, i, false); /* the next broker goes on with them */
 	struct parked *lists[] = {broker->parked, broker->answered};
 	for (unsigned i = 0; i < 2; i++) {
 		for (struct parked *parked = lists[i], *next; parked; parked = next) {
