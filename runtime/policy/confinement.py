@@ -31,22 +31,27 @@ def check_mount_view(findings: "Findings") -> None:
 def check_cgroup_view(findings: "Findings", tightened: "Mapping[str, Any]", *, judged: bool) -> None:
     """Limits, network programs and time limits hold for a cgroup: a container that sees the whole hierarchy must not write to it.
 
-    In a cgroup namespace of its own it can only move to cgroups below.  `tightened` has the capabilities that it is left with.
+    What it mounts in a cgroup namespace of its own begins at its own cgroup, but a bind mount brings what the host sees.
+    That clone3 does not place a child by a read-only mount is `lower_syscalls`'.  `tightened` has the capabilities that are left.
     """
-    spaces = [space["type"] for space in findings.linux.get("namespaces") or () if not space.get("path")]
-    if not findings.config or "cgroup" in spaces:
-        return
+    spaces = {space["type"]: space.get("path") for space in findings.linux.get("namespaces") or ()}
+    own = "cgroup" in spaces and not spaces["cgroup"]
+    roots = [row for row in findings.linux.get("uidMappings") or () if row["hostID"] == 0]
+    if not findings.config or (own and "user" in spaces and not roots):
+        return  # the host's cgroups belong to nobody in there
     from runtime.policy.enforcement import lacks_controller  # this module is also loaded where nothing is lowered
 
     sets = (tightened.get("process") or {}).get("capabilities") or {}
+    mounts = [mount for mount in findings.config.get("mounts") or () if not own or is_bound(mount)]
     why = None
-    if any(opens_hierarchy(mount) for mount in findings.config.get("mounts") or ()):
+    if any(opens_hierarchy(mount) for mount in mounts):
         why = "the config mounts the host's cgroups writable"
-    elif any("CAP_SYS_ADMIN" in (names or ()) for names in sets.values()):
+    elif not own and any("CAP_SYS_ADMIN" in (names or ()) for names in sets.values()):
         why = "with CAP_SYS_ADMIN the host's cgroups can be mounted"
+    advice = "cannot be held to its cgroup" if own else "needs a cgroup namespace of the container's own"
     for layer in findings.layers if why else ():
         network = layer.get("network") or {}
-        text = f"needs a cgroup namespace of the container's own: {why}"
+        text = f"{advice}: {why}"
         if judged and network:
             findings.impossible(layer, network["rule"], text)
         if any(lacks_controller(findings, name) is None for name in layer.get("resources") or ()):
@@ -55,14 +60,21 @@ def check_cgroup_view(findings: "Findings", tightened: "Mapping[str, Any]", *, j
             findings.impossible(layer, "limits.wall_time", text)
 
 
+def is_bound(mount: "Mapping[str, Any]") -> bool:
+    """Whether a mount of the config is a bind mount."""
+    options = mount.get("options") or ()
+    return "bind" in options or "rbind" in options or mount.get("type") in ("bind", "rbind")
+
+
 def opens_hierarchy(mount: "Mapping[str, Any]") -> bool:
-    """Whether a mount of the config brings the host's hierarchy in without being read-only."""
+    """Whether a mount of the config brings the host's hierarchy in without being read-only, with all that is mounted below."""
     options = mount.get("options") or ()
     source = (mount.get("source") or "").rstrip("/") or "/"
-    bound = "bind" in options or "rbind" in options or mount.get("type") in ("bind", "rbind")
+    bound = is_bound(mount)
     brings = mount.get("type") in ("cgroup", "cgroup2") and not bound
     brings = brings or (bound and (below(source, _HIERARCHY) or below(_HIERARCHY, source)))
+    closing = ("rro",) if "rbind" in options or mount.get("type") == "rbind" else _READ_ONLY
     read_only = False
     for word in options:
-        read_only = word in _READ_ONLY or (read_only and word not in _WRITABLE)
+        read_only = word in closing or (read_only and word not in _WRITABLE)
     return brings and not read_only

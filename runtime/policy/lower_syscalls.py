@@ -113,10 +113,19 @@ def lower_syscalls(findings: "Findings", files: "Files") -> "list[Section]":
         restricted = restricted or len(sections) > before or layer.get("network") is not None
     sections += judged_sockets(findings)
     sections += _guards(files, restricted)
+    if any(_holds_cgroup(layer) for layer in findings.layers):
+        # CLONE_INTO_CGROUP asks for no mount that is writable: what a read-only one shows is enough to leave
+        sections.append(guard([rule(("clone3",), ERRNO, ENOSYS)]))
     if any(is_judged(layer) for layer in findings.layers):
         # whoever may use it could take the programs away that judge the peers
         sections.append(passing([rule(("bpf",), ERRNO, EPERM)]))
     return sections or [passing([])]
+
+
+def _holds_cgroup(layer: "Layer") -> bool:
+    """Whether something of a layer holds for the container's cgroup, and so for nobody who leaves it."""
+    limited = bool(layer.get("resources") or (layer.get("limits") or {}).get("wall_time_ms"))
+    return limited or is_judged(layer)
 
 
 def _listed(findings: "Findings", layer: "Layer") -> "list[Section]":

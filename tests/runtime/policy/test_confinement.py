@@ -27,6 +27,7 @@ def with_mount(mount: dict[str, Any], *words: str) -> dict[str, Any]:
             with_mount({**BOUND, "source": "/sys/fs/cgroup/system.slice"}),
             "the config mounts the host's cgroups writable",
         ),
+        (with_mount(BOUND, "ro"), "the config mounts the host's cgroups writable"),
         (config(process=ADMIN), "with CAP_SYS_ADMIN the host's cgroups can be mounted"),
     ],
 )
@@ -41,10 +42,24 @@ def test_the_host_s_hierarchy(made: dict[str, Any], why: str) -> None:
         (line,) = refusal(one, made=made)
         assert line.endswith(f"needs a cgroup namespace of the container's own: {why}")
     made["linux"]["namespaces"].append({"type": "cgroup"})
+    bound = any(mount["type"] == "bind" for mount in made["mounts"])
+    assert [line.rpartition(": ")[2] for line in refusal(*layers, made=made)] == ([why] * 3 if bound else [])
+    made["linux"]["namespaces"].append({"type": "user"})
     assert refusal(*layers, made=made) == []
+    made["linux"]["uidMappings"] = [{"containerID": 0, "hostID": 0, "size": 1}]
+    assert bool(refusal(*layers, made=made)) == bound
 
 
-@pytest.mark.parametrize("made", [config(), with_mount(CGROUP, "ro"), with_mount({**BOUND, "source": "/srv"})])
+@pytest.mark.parametrize(
+    "made",
+    [
+        config(),
+        with_mount(CGROUP, "ro"),
+        with_mount(BOUND, "rro"),
+        with_mount({**BOUND, "source": "/srv"}),
+        with_mount({**BOUND, "source": "/sys/fs/cgroup", "options": ["bind", "ro"]}),
+    ],
+)
 def test_ordinary_containers(made: dict[str, Any]) -> None:
     """They cannot leave."""
     assert refusal(network(egress=[]), made=made) == []

@@ -174,6 +174,21 @@ def test_no_ring_goes_around(restricting: dict[str, object]) -> None:
     assert verdict(lowered(restricting), "io_uring_setup") == ENOSYS
 
 
+@pytest.mark.parametrize(
+    "limiting",
+    [
+        network(egress=[]),
+        network(bind=[]),
+        layer(resources={"pids": {"limit": 9}}),
+        layer(limits={"wall_time_ms": 5, "open_files": None}),
+    ],
+)
+def test_no_child_is_born_outside(limiting: dict[str, object]) -> None:
+    """Where something holds for the cgroup: CLONE_INTO_CGROUP takes a cgroup that is only mounted to be read."""
+    assert verdict(lowered(limiting), "clone3") == ENOSYS
+    assert verdict(lowered(network(domains=[1])), "clone3") == ALLOW
+
+
 def test_mounts_stay() -> None:
     """Rules for files stand on them; handles open files without a path."""
     found = lowered(files(write=["/w"]))
