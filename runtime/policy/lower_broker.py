@@ -42,6 +42,10 @@ def lower_broker(findings: "Findings", files: "Files", sections: "list[Section]"
     unix = _unix(findings, calls, trapped)
     peers = _peers(findings, calls, trapped)
     _watched_files(findings, files, calls, trapped)
+    if files.table or unix["unix_connect"] is not None:
+        # so that the broker knows a caller's groups without asking for them each time
+        calls.setdefault("setgroups", {"handler": "continue", "errno": 1, "rule": None})
+        trapped.append(rule(("setgroups",), NOTIFY))
     wall_time = _wall_time(findings)
     if wall_time is not None and not calls:
         calls[ANCHOR] = {"handler": "deny", "errno": ENOSYS, "rule": 0}

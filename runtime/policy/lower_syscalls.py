@@ -6,7 +6,7 @@ architecture alone: calls through any other entry point (i386, x32) end the thre
 Arguments that the kernel reads as 32 bits are compared as such.  Pure.
 """
 
-from runtime.abi.namespaces import CLONE_NEWNS, CLONE_NEWTIME, NAMESPACES
+from runtime.abi.namespaces import CLONE_NEWNS, CLONE_NEWTIME, CLONE_NEWUSER, NAMESPACES
 from runtime.policy.enforcement import BROKER, SECCOMP
 from runtime.policy.lower_sockets import is_judged, judged_sockets, lower_sockets
 from runtime.policy.sections import (
@@ -112,7 +112,7 @@ def lower_syscalls(findings: "Findings", files: "Files") -> "list[Section]":
         sections += lower_sockets(findings, layer)
         restricted = restricted or len(sections) > before or layer.get("network") is not None
     sections += judged_sockets(findings)
-    sections += _guards(files, restricted)
+    sections += _guards(findings, files, restricted)
     if any(_holds_cgroup(layer) for layer in findings.layers):
         # CLONE_INTO_CGROUP asks for no mount that is writable: what a read-only one shows is enough to leave
         sections.append(guard([rule(("clone3",), ERRNO, ENOSYS)]))
@@ -211,14 +211,22 @@ def _clone_flags(findings: "Findings", layer: "Layer") -> "list[Section]":
     denied = _EVERY_NAMESPACE & ~part["allow"]
     findings.enforced(layer, part["rule"], SECCOMP, "clone3 is not there (ENOSYS): C libraries fall back to clone")
     findings.denied(layer, part["rule"], ("clone", "unshare", "setns"))
-    sections = [guard([rule(("clone3",), ERRNO, ENOSYS)])]
-    if denied:
-        clone = _clone_index(findings)
+    return [*_making(findings, denied), *_joining(denied)] if denied else [_no_clone3()]
+
+
+def _no_clone3() -> "Section":
+    return guard([rule(("clone3",), ERRNO, ENOSYS)])
+
+
+def _making(findings: "Findings", denied: int) -> "list[Section]":
+    """clone(2) and unshare(2) without these flags."""
+    clone = 1 if findings.facts.machine[:4] == "s390" else 0
+    return [
+        _no_clone3(),
         # the low byte of clone's flags is a signal's number, so it makes no time namespace
-        sections.append(unless(("clone",), [masked(clone, denied & ~CLONE_NEWTIME, 0)], EPERM))
-        sections.append(unless(("unshare",), [masked(0, denied, 0)], EPERM))
-        sections += _joining(denied)
-    return sections
+        unless(("clone",), [masked(clone, denied & ~CLONE_NEWTIME, 0)], EPERM),
+        unless(("unshare",), [masked(0, denied, 0)], EPERM),
+    ]
 
 
 def _joining(denied: int) -> "list[Section]":
@@ -226,11 +234,7 @@ def _joining(denied: int) -> "list[Section]":
     return [unless(("setns",), [masked(1, denied, 0)], EPERM), passing([rule(("setns",), ERRNO, EPERM, (word(1, 0),))])]
 
 
-def _clone_index(findings: "Findings") -> int:
-    return 1 if findings.facts.machine[:4] == "s390" else 0
-
-
-def _guards(files: "Files", restricted: bool) -> "list[Section]":
+def _guards(findings: "Findings", files: "Files", restricted: bool) -> "list[Section]":
     """What would go round the rules, whatever they are."""
     if not restricted:
         return []
@@ -238,6 +242,9 @@ def _guards(files: "Files", restricted: bool) -> "list[Section]":
     if files.restricted:
         sections.append(passing([rule(MOUNTING, ERRNO, EPERM)]))
         sections += _joining(CLONE_NEWNS)  # another mount namespace is another tree
+    if files.restricted and files.table:
+        # the broker goes by names, which mean something else in another mount namespace; a user namespace gives the right to make one
+        sections += _making(findings, CLONE_NEWNS | CLONE_NEWUSER)
     if files.no_exec:
         # as the kernel answers with vm.memfd_noexec=2
         sections.append(unless(("memfd_create",), [masked(1, _MFD_NOEXEC_SEAL, _MFD_NOEXEC_SEAL)], EACCES))

@@ -102,9 +102,13 @@ def test_reading_without_landlock_or_with_wildcards(patterns: list[str], abi: in
     assert found.broker is not None
     numbered = [[pattern, number] for number, pattern in enumerate([*patterns, "/w"])]
     assert found.broker["read"] == [numbered]
-    assert {name: call["handler"] for name, call in found.broker["calls"].items()} == dict.fromkeys(
-        ("open", "openat", "openat2", "creat"), "open"
-    )
+    assert {name: call["handler"] for name, call in found.broker["calls"].items()} == {
+        **dict.fromkeys(("open", "openat", "openat2", "creat"), "open"),
+        "setgroups": "continue",
+    }
+    for name in ("unshare", "clone"):
+        assert verdict(found, name, 0x00020000) == verdict(found, name, 0x10000000) == EPERM
+        assert verdict(found, name, 0x04000000) != EPERM
 
 
 def test_names_stay_where_the_broker_reads_by_name() -> None:
