@@ -1,6 +1,6 @@
 """What a policy costs a workload: none, one lowered to mounts, to mounts and Landlock, and every open and connect mediated.
 
-    python -m benchmarks.policy [--rounds N] [--only VARIANT...]
+    python -m benchmarks.policy [--rounds N] [--only VARIANT...] [--cpu N]
 
 One container for each variant stays up through the run and does the same work in alternating blocks, the first run of a block
 not counted, so that a busy machine disturbs all alike.  What counts is the ratio to the container without a policy, from
@@ -174,10 +174,13 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", choices=list(VARIANTS)[1:], default=list(VARIANTS)[1:], help="these variants"
     )
+    parser.add_argument("--cpu", type=int, help="everything on this processor: a mediated call wakes another process")
     options = parser.parse_args()
     if os.geteuid() != 0:
         raise SystemExit("benchmark: containers are made as root")
     lower = tree()
+    if options.cpu is not None:
+        os.sched_setaffinity(0, {options.cpu})
     hierarchy.enter_private_namespace()
     hierarchy.become_subreaper()
     load = os.getloadavg()
@@ -191,12 +194,12 @@ def main() -> None:
         measure_all(subjects, options.rounds)
     medians = {subject.name: subject.medians() for subject in subjects}
     lines, judged = table(medians), verdicts(medians)
-    note = f"Medians of {options.rounds} blocks; Linux {platform.release()}, {os.cpu_count()} CPUs, load {load[0]:.1f} before."
+    note = f"Medians of {options.rounds} blocks; Linux {platform.release()}, {len(os.sched_getaffinity(0))} CPUs, load {load[0]:.1f} before."
     print(*lines, "", note, *judged, sep="\n")
     OUTPUT.mkdir(parents=True, exist_ok=True)
     record = {
         "kernel": platform.release(),
-        "cpus": os.cpu_count(),
+        "cpus": len(os.sched_getaffinity(0)),
         "load_before": load,
         "medians": medians,
         "goals": judged,
