@@ -43,13 +43,16 @@ class Ready:
 
 
 def reduce_config(config: "Mapping[str, Any]") -> "dict[str, Any]":
-    """The part of a config that lowering depends on: of paths of namespaces only whether there is one."""
+    """The part of a config that lowering depends on: of paths of namespaces only whether there is one, of users only the host's root."""
     linux, process = config.get("linux") or {}, config.get("process")
     spaces = [
         {"type": space["type"], "path": "/"} if space.get("path") else {"type": space["type"]}
         for space in linux.get("namespaces") or ()
     ]
     reduced: dict[str, Any] = {"linux": {"namespaces": spaces, **_given(linux, _LINUX)}}
+    roots = [row for row in linux.get("uidMappings") or () if row["hostID"] == 0]
+    if roots:
+        reduced["linux"]["uidMappings"] = roots
     if process:
         reduced["process"] = {"args": (), **_given(process, _PROCESS)}
     opening = [mount for mount in config.get("mounts") or () if opens_hierarchy(mount)]

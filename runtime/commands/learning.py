@@ -4,6 +4,7 @@ Asked for by `--policy learn`, or by the annotation where the site lets it: a co
 """
 
 from runtime.errors import PolicyError
+from runtime.policy.choose import NONE
 from runtime.policy.lower import lower
 from runtime.policy.trusted import Resolved
 from runtime.seccomp.arches import find_arch, syscall_numbers
@@ -28,6 +29,10 @@ def wants_learning(asked: str | None, annotation: str | None, site: "Mapping[str
     """Whether a container is to be recorded.  Raises: PolicyError where the site does not let it."""
     if LEARN not in (asked, annotation):
         return False
+    if asked not in (None, LEARN, NONE):
+        raise PolicyError(
+            [f'annotation io.postern.policy: "{LEARN}" would lift the policy "{asked}" that the operator asks for']
+        )
     if asked != LEARN and site is not None and LEARN not in (site.get("annotation") or ()):
         raise PolicyError(
             [f'annotation io.postern.policy: "{LEARN}" may not be chosen: the site\'s config.toml does not list it']

@@ -54,6 +54,17 @@ def test_a_site_that_cannot_be_looked_at(call: Invocation) -> None:
         gating.find_policy(call, {})
 
 
+def test_an_annotation_that_asks_to_be_recorded(call: Invocation) -> None:
+    """Stands in the place of no policy: the operator's own, which it would lift, is not to be lifted by who brings the container."""
+    learning = {"annotations": {gating.ANNOTATION: gating.LEARN}}
+    for asked in (None, "none", gating.LEARN):
+        call.policy = asked
+        assert gating.is_learning(call, learning)
+    call.policy = "agent"
+    with pytest.raises(PolicyError, match='would lift the policy "agent"'):
+        gating.is_learning(call, learning)
+
+
 def test_a_policy(call: Invocation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tightened config, filter, and what the plan gets besides."""
     under(monkeypatch, files(write=["/w"]), layer(capabilities={"allow": [], "rule": 0}))
@@ -116,6 +127,16 @@ def test_a_second_container_of_the_kind(call: Invocation, monkeypatch: pytest.Mo
     assert len(os.listdir(f"{call.root}/{GATES}")) == count
     with pytest.raises(AssertionError, match="lowered again"):
         gating.gate_config(call, config(linux={"maskedPaths": ["/other"]}), terminal=False)  # type: ignore[arg-type]
+
+
+def test_what_a_container_s_kind_is() -> None:
+    """Whether the host's root is somebody in its user namespace, and what brings the host's cgroups; not which users else there are."""
+    bound = {"destination": "/d", "type": "bind", "source": "/sys", "options": ["rbind", "ro"]}
+    users = [{"containerID": 0, "hostID": 1000, "size": 1}, {"containerID": 1, "hostID": 0, "size": 1}]
+    reduced = reduce_config(config(mounts=[bound], linux={"uidMappings": users}))
+    assert reduced["linux"]["uidMappings"] == users[1:]
+    assert [mount["source"] for mount in reduced["mounts"]] == ["/sys"]
+    assert "uidMappings" not in reduce_config(config(linux={"uidMappings": users[:1]}))["linux"]
 
 
 def test_plan_keeps_nothing(call: Invocation, monkeypatch: pytest.MonkeyPatch) -> None:
