@@ -61,8 +61,12 @@ static struct verdict decide_call(struct call *call)
 {
 	const struct seccomp_data *data = &call->slot->notif.data;
 	uint32_t mode = call->table->header->mode;
-	if (is_exempt(call->broker, call->container, (pid_t)call->slot->notif.pid))
-		return CONTINUED;
+	if (is_exempt(call->broker, call->container, (pid_t)call->slot->notif.pid)) {
+		if (mode != MODE_RECORD || data->nr != __NR_execve)
+			return CONTINUED;
+		call->entry = table_call(call->table, data->nr); /* the one call of init's that a learned policy has to know */
+		return handle_record(call);
+	}
 	call->entry = table_call(call->table, data->nr);
 	call->rule = call->entry.rule;
 	/* numbers mean something else on another architecture; x32's carry bit 30 and are in no table */

@@ -95,6 +95,7 @@ struct worker {
 	struct broker *broker;
 	pthread_t thread;
 	unsigned number;
+	_Atomic int prepared;   /* 1: not yet; 0, or -errno: it cannot act for others and has ended */
 	bool surplus;           /* replaces one that waits: ends when there is nothing to do */
 	_Atomic uint64_t epoch; /* when it began with what it does now, 0: nothing */
 	_Atomic uint64_t began_ns;

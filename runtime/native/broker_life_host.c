@@ -53,6 +53,11 @@ static int start(struct broker *broker)
 	int error = 0;
 	for (unsigned i = 0; i < broker->wanted && error == 0; i++)
 		error = worker_start(broker, false);
+	for (unsigned i = 0; i < broker->wanted && error == 0; i++) {
+		struct worker *worker = atomic_load(&broker->workers[i]);
+		while ((error = atomic_load(&worker->prepared)) == 1)
+			(void)usleep(100);
+	}
 	if (error == 0)
 		error = -pthread_create(&broker->clock, NULL, clock_main, broker);
 	broker->clock_runs = error == 0;

@@ -95,6 +95,7 @@ void *worker_main(void *argument)
 	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
 	(void)prctl(PR_SET_NAME, "broker");
 	int prepared = worker_prepare(worker);
+	atomic_store(&worker->prepared, prepared);
 	bool counted = true;
 	while (!atomic_load(&broker->stopping) && prepared == 0) {
 		struct epoll_event event;
@@ -145,6 +146,7 @@ static int start_in(struct broker *broker, unsigned number, bool surplus)
 	worker->broker = broker;
 	worker->number = number;
 	worker->surplus = surplus;
+	atomic_store(&worker->prepared, 1);
 	(void)pthread_mutex_init(&worker->hold, NULL);
 	for (unsigned i = 0; i < TARGETS; i++)
 		worker->targets[i].tid = 0;
