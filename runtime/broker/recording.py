@@ -23,6 +23,7 @@ FORMAT = 1
 MOST_ENTRIES = 200_000
 MADE = "+"  # in the place of what is there: the call was to make it
 _MOST_STEPS = 256
+_HEAD = 4096
 _PAUSE = 1.0
 _WRITE = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _O_ACCMODE, _O_CREAT, _O_TRUNC = 3, 0o100, 0o1000
@@ -128,14 +129,43 @@ def real_path(root: str, path: str) -> tuple[str, str]:
     return done or "/", kind
 
 
+def interpreter_of(path: str) -> list[str]:
+    """What the kernel opens by itself to start a program: the interpreter of a script, or the loader; empty without one."""
+    try:
+        fd = posix.open(path, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
+    except OSError:
+        return []
+    try:
+        data = posix.read(fd, _HEAD)
+    finally:
+        posix.close(fd)
+    if data[:2] == b"#!":
+        words = data[2:].split(b"\n", 1)[0].split()
+        return [words[0].decode("utf-8", "surrogateescape")] if words else []
+    if data[:5] != b"\x7fELF\x02":
+        return []
+    offset, size, count = (int.from_bytes(data[at : at + width], "little") for at, width in ((32, 8), (54, 2), (56, 2)))
+    for number in range(count):
+        entry = data[offset + number * size :][:size]
+        if len(entry) >= 40 and entry[:4] == b"\x03\0\0\0":
+            begin, length = (int.from_bytes(entry[at : at + 8], "little") for at in (8, 32))
+            return [data[begin : begin + length].rstrip(b"\0").decode("utf-8", "surrogateescape")]
+    return []
+
+
 class Recording:
     """What one container did so far."""
 
-    __slots__ = ("_calls", "_root", "_seen", "_targets", "changed", "lost", "seen")
+    __slots__ = ("_calls", "_root", "_root_fd", "_seen", "_targets", "changed", "lost", "seen")
 
     def __init__(self, pid: int) -> None:
         """Nothing.  `pid` is the container's init, through which its files are looked at."""
-        self._root = f"/proc/{pid}/root"
+        try:
+            # its files stay within reach when it has ended
+            self._root_fd = posix.open(f"/proc/{pid}/root", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
+        except OSError:
+            self._root_fd = -1
+        self._root = f"/proc/self/fd/{self._root_fd}"
         self._calls: dict[str, set[str]] = {}
         self._seen: set[tuple[str, str, str]] = set()  # as the core told them
         self._targets: dict[tuple[str, str, str], str] = {}  # call, access, path or address: what is there
@@ -160,6 +190,17 @@ class Recording:
             for index, line in enumerate(lines):
                 self._add_target(call, "read" if call in _FROM and index == 0 else access, line.strip())
 
+    def _add_program(self, path: str) -> None:
+        """A program, and what the kernel opens to start it."""
+        for _ in range(4):  # a script's interpreter may be a script
+            self._targets[("execve", "execute", path)] = "f"
+            found = interpreter_of(self._root + path)
+            if not found:
+                return
+            path, kind = real_path(self._root, found[0])
+            if kind != "f":
+                return
+
     def _add_target(self, call: str, access: str, target: str) -> None:
         told = (call, access, target)
         if told in self._seen or not target:
@@ -175,7 +216,17 @@ class Recording:
             self._targets[(call, "", target)] = ""
             return
         path, kind = real_path(self._root, target)
+        if existed and kind == "-":
+            kind = "f"  # it is gone since
+        if access == "execute" and kind == "f" and not path.startswith("/proc/"):
+            self._add_program(path)
         self._targets.setdefault((call, access, path), kind if existed or access != "write" else MADE)
+
+    def close(self) -> None:
+        """Give the container's files up."""
+        if self._root_fd >= 0:
+            posix.close(self._root_fd)
+            self._root_fd = -1
 
     def document(self) -> "dict[str, Any]":
         """The record as it is kept in a file."""
@@ -200,11 +251,15 @@ class Recordings:
         self._by_container: dict[str, Recording] = {}
         self._next = 0.0
 
+    def begin(self, registration: "Registration") -> None:
+        """A container in record mode has come."""
+        if registration.container_id not in self._by_container:
+            self._by_container[registration.container_id] = Recording(registration.pid)
+
     def add(self, event: "Event", registration: "Registration") -> None:
         """One call of a container."""
-        recording = self._by_container.get(registration.container_id)
-        if recording is None:
-            recording = self._by_container[registration.container_id] = Recording(registration.pid)
+        self.begin(registration)
+        recording = self._by_container[registration.container_id]
         recording.add(self._names.name(event.nr), event.args, event.text)
 
     def flush(self) -> None:
@@ -221,6 +276,7 @@ class Recordings:
         recording = self._by_container.pop(container_id, None)
         if recording is not None:
             self._write(container_id, recording)
+            recording.close()
 
     def _write(self, container_id: str, recording: Recording) -> None:
         name = f"{self._directory}/{recording_name(container_id)}"

@@ -147,6 +147,8 @@ class Service:
         """Give a registration's calls to the core; without a table that holds they are refused."""
         try:
             registration.head = decode_head(posix.pread(table, posix.fstat(table).st_size, 0))
+            if registration.head["mode"] == "record":
+                self.recordings.begin(registration)
             registration.index = self.core.add(
                 registration.key,
                 posix.dup(registration.listener),

@@ -6,7 +6,7 @@ from time import monotonic, sleep
 
 from oci_schemas.json_text import dumps
 from runtime.broker.learn import learned_calls, learned_policy, to_yaml
-from runtime.broker.recording import load_recording, real_path
+from runtime.broker.recording import interpreter_of, load_recording, real_path
 from runtime.commands.broker_client import ask_broker
 from runtime.commands.invocation import absolute
 from runtime.commands.launching import CONFIG_NAME, check_config, read_config
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.05
-_HEAD = 4096
 
 
 def execute(call: PolicyCall) -> int:
@@ -79,36 +78,13 @@ def interpreters(rootfs: str, args: list[str]) -> list[str]:
             continue
         found.append(path)
         names = (
-            [*_interpreter_of(f"{rootfs}{path}"), *names]
+            [*interpreter_of(f"{rootfs}{path}"), *names]
             if len(found) == 1
-            else [*names, *_interpreter_of(f"{rootfs}{path}")]
+            else [*names, *interpreter_of(f"{rootfs}{path}")]
         )
         if len(found) == 1:
             names = names[:1]
     return found
-
-
-def _interpreter_of(path: str) -> list[str]:
-    try:
-        fd = posix.open(path, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
-    except OSError:
-        return []
-    try:
-        data = posix.read(fd, _HEAD)
-    finally:
-        posix.close(fd)
-    if data[:2] == b"#!":
-        words = data[2:].split(b"\n", 1)[0].split()
-        return [words[0].decode("utf-8", "surrogateescape")] if words else []
-    if data[:5] != b"\x7fELF\x02":
-        return []
-    offset, size, count = (int.from_bytes(data[at : at + width], "little") for at, width in ((32, 8), (54, 2), (56, 2)))
-    for number in range(count):
-        entry = data[offset + number * size :][:size]
-        if len(entry) >= 40 and entry[:4] == b"\x03\0\0\0":
-            begin, length = (int.from_bytes(entry[at : at + 8], "little") for at in (8, 32))
-            return [data[begin : begin + length].rstrip(b"\0").decode("utf-8", "surrogateescape")]
-    return []
 
 
 def await_served(root: str, container_id: str) -> None:
