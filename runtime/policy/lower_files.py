@@ -32,14 +32,15 @@ class Files:
 
     `points`: (path, read_only, no_exec) with "/" first, parents before children, () when no mount changes.  `landlock`: rights that are
     handled, and (access, path).  `masks` are covered.  `table` is what the broker decides opens by: for each of read, write and hide
-    a list of patterns for each layer.  `rigid` says that names must not change, nor what hangs on them.
+    a list of patterns for each layer.  `rigid` says whether names must stay ("names"), or all that can
+    be changed by name as well ("all"); "" is neither.
     """
 
     points: tuple[tuple[str, bool, bool], ...]
     landlock: tuple[int, tuple[tuple[int, str], ...]]
     masks: tuple[str, ...]
     table: "Table"
-    rigid: bool
+    rigid: str
     restricted: bool
     no_exec: bool
 
@@ -92,23 +93,24 @@ def _audited(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]]",
         for name in ("execute", "exec"):
             for _, rule in section[name] or ():
                 findings.enforced(layer, rule, BROKER, "audit: not watched")
-    return Files((), (0, ()), (), table, False, False, False)
+    return Files((), (0, ()), (), table, "", False, False)
 
 
-def _check_wild(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]]", table: "Table") -> bool:
-    """Wildcards that mounts cannot express: writing goes to the broker, executing cannot.  Whether names have to stay."""
-    rigid = False
+def _check_wild(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]]", table: "Table") -> str:
+    """Wildcards that mounts cannot express: writing goes to the broker, executing cannot.  What has to stay as it is."""
+    rigid = ""
     for layer, section in layers:
         for name in ("execute", "exec"):
             for pattern, rule in section[name] or ():
                 if is_wild(pattern):
                     findings.impossible(layer, rule, "no mechanism knows wildcards where programs are executed")
         if section["read"] is not None and section["write"] is None and _reads_by_broker(findings, layers):
-            rigid = True  # whoever may rename what cannot be read could give it a name that can
+            rigid = rigid or "names"  # whoever may rename what cannot be read could give it a name that can
         if any(is_wild(pattern) for pattern, _ in section["write"] or ()):
-            rigid = True
+            rigid = "all"
             table.setdefault("write", []).append(_numbered(findings, layer, section["write"]))
-        rigid = rigid or any(is_wild(pattern) for pattern, _ in section["hide"] or ())
+        if any(is_wild(pattern) for pattern, _ in section["hide"] or ()):
+            rigid = rigid or "names"
     return rigid
 
 

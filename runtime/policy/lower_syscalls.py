@@ -56,13 +56,11 @@ MOUNTING = (
     "mount_setattr",
     "open_by_handle_at",
 )
-# names and what hangs on them, for rules that look at names: whoever may rename a file may choose its rule
+# for rules that look at names: whoever may rename a file may choose its rule
+RENAMING = ("rename", "renameat", "renameat2", "link", "linkat")
+# these and what changes files by name, where the broker judges opens for writing alone
 NAMING = (
-    "rename",
-    "renameat",
-    "renameat2",
-    "link",
-    "linkat",
+    *RENAMING,
     "unlink",
     "unlinkat",
     "mkdir",
@@ -248,7 +246,9 @@ def _guards(findings: "Findings", files: "Files", restricted: bool) -> "list[Sec
     if files.no_exec:
         # as the kernel answers with vm.memfd_noexec=2
         sections.append(unless(("memfd_create",), [masked(1, _MFD_NOEXEC_SEAL, _MFD_NOEXEC_SEAL)], EACCES))
-    if files.rigid:
+    if files.rigid == "names":
+        sections.append(passing([rule(RENAMING, ERRNO, EPERM)]))
+    elif files.rigid:
         rules = [rule(NAMING, ERRNO, EPERM)]
         rules += [rule(("ioctl",), ERRNO, EPERM, (word(1, request),)) for request in _FILE_FLAGS]
         sections.append(passing(rules))

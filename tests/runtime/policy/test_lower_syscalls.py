@@ -224,3 +224,6 @@ def test_names_that_rules_look_at_stay() -> None:
     assert verdict(found, "ioctl", 3, 0x40086602) == EPERM
     assert verdict(found, "ioctl", 3, 0x5401) == ALLOW
     assert verdict(lowered(files(write=["/w"])), "rename") == ALLOW
+    hidden = lowered(files(hide=["/w/*.key"]))
+    assert verdict(hidden, "rename") == verdict(hidden, "linkat") == EPERM
+    assert verdict(hidden, "unlink") == verdict(hidden, "utimensat") == ALLOW
