@@ -57,7 +57,7 @@ struct container {
 	pid_t init;
 	uint64_t exe_dev, exe_ino, root_mount, root_inode, user_ns;
 	_Atomic(struct loaded *) loaded;
-	_Atomic uint32_t inflight;
+	_Atomic uint32_t inflight, waits;
 	bool told; /* retired: the workers know that they must leave its root */
 	_Atomic bool end_told;
 	_Atomic bool paused, exempt, gone, removed;
@@ -171,6 +171,7 @@ struct broker {
 	struct container *retired_containers;
 	_Atomic uint64_t epoch, ticket;
 	_Atomic int available, threads; /* workers that do not wait for somebody else, and all */
+	_Atomic uint32_t waits;         /* calls that wait for somebody else, of all containers */
 	sem_t tick;                     /* wakes the clock before its time */
 	_Atomic(struct worker *) workers[WORKERS_MAX];
 	struct ring_cell *ring;

@@ -185,12 +185,23 @@ int worker_start(struct broker *broker, bool surplus)
 	return error;
 }
 
-/* The clock starts the replacement: a worker's threads would have its caller's ids and none of the broker's rights. */
+static void give_back(struct call *call)
+{
+	(void)atomic_fetch_sub(&call->container->waits, 1);
+	(void)atomic_fetch_sub(&call->broker->waits, 1);
+}
+
+/* Nobody has more than what is left for all: however many containers let calls wait, the next one finds room.
+ * The clock starts the replacement: a worker's threads would have its caller's ids and none of the broker's rights. */
 bool wait_begin(struct call *call)
 {
 	struct broker *broker = call->broker;
-	if (atomic_load(&broker->threads) >= (int)WORKERS_MAX && atomic_load(&broker->available) <= 1)
+	uint32_t all = atomic_fetch_add(&broker->waits, 1), own = atomic_fetch_add(&call->container->waits, 1);
+	bool full = all >= WORKERS_MAX || own >= WORKERS_MAX - all;
+	if (full || (atomic_load(&broker->threads) >= (int)WORKERS_MAX && atomic_load(&broker->available) <= 1)) {
+		give_back(call);
 		return false;
+	}
 	if (atomic_fetch_sub(&broker->available, 1) <= 1)
 		(void)sem_post(&broker->tick);
 	atomic_store(&call->worker->interrupt, false);
@@ -202,4 +213,5 @@ void wait_end(struct call *call)
 {
 	atomic_store(&call->worker->waiting, false);
 	atomic_fetch_add(&call->broker->available, 1);
+	give_back(call);
 }
