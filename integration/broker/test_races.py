@@ -76,8 +76,8 @@ def race(attack: str, names: tuple[str, ...], place: Path, *more: str, **options
     ports = [int(port) for port in more[:2]]
     with serving() as broker:
         policy = table({name: HANDLERS[name] for name in names}, **rules(place, *ports))
-        program = str(probe.built("racer"))
-        code, out = broker.run(policy, "exec", program, attack, str(TRIES), str(place), *more, **options)
+        words = ["exec", str(probe.built("racer")), attack, str(TRIES), str(place), *more]
+        code, out = broker.run(policy, *words, timeout=60 + TRIES / 1000, **options)
     assert code == 0, out
     tries, successes, leaks = map(int, out.split())
     return tries, successes, leaks

@@ -88,13 +88,13 @@ class Broker:
         finally:
             os.close(fd)
 
-    def run(self, broker: Mapping[str, Any], *arguments: str, **options: Any) -> tuple[int, str]:
+    def run(self, broker: Mapping[str, Any], *arguments: str, timeout: float = 60, **options: Any) -> tuple[int, str]:
         """(exit code, output) of `gate` behind the calls that the table names."""
         gated = Gated(list(broker["calls"]), *arguments, **options)
         index = self.add(gated, broker)
         gated.release()
         try:
-            return gated.finish()
+            return gated.finish(timeout)
         finally:
             while self.core.stats(index)["inflight"]:  # the last event is written after its answer
                 time.sleep(0.001)

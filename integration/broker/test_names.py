@@ -1,0 +1,127 @@
+"""Whose name a path is: roots, mounts, hidden files and procfs, as the broker sees them for its callers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from integration.framework.gate import OPENS, Gated, memory_file, paths, serving, table
+from runtime.broker.native import Core
+from runtime.broker.table import encode_table
+
+OPENED = dict.fromkeys(OPENS, "open")
+EACCES, ENOENT = 13, 2
+SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/bin", "/proc", "/dev")
+
+
+def python(policy: dict[str, Any], script: str, *arguments: str, **options: Any) -> str:
+    """Output of a Python script behind a policy."""
+    with serving() as broker:
+        code, out = broker.run(policy, "exec", sys.executable, "-I", "-S", "-c", script, *arguments, **options)
+    assert code == 0, out
+    return out
+
+
+ATTEMPT = """
+import os, sys
+def attempt(path, flags=os.O_RDONLY, **where):
+    try:
+        fd = os.open(path, flags, **where)
+    except OSError as error:
+        return error.errno
+    return os.read(fd, 9).decode()
+"""
+
+
+def test_hidden_files_are_not_there(tmp_path: Path) -> None:
+    """Neither they nor what lies below them, by any name."""
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden/file").write_text("hidden")
+    (tmp_path / "link").symlink_to("hidden/file")
+    script = ATTEMPT + "print(*[attempt(sys.argv[1] + name) for name in ('/hidden', '/hidden/file', '/link')])"
+    out = python(table(OPENED, hide=paths(str(tmp_path / "hidden"))), script, str(tmp_path))
+    assert out.split() == [str(ENOENT)] * 3
+
+
+def test_a_caller_in_a_root_of_its_own_is_judged_by_the_container(tmp_path: Path) -> None:
+    """What it calls /etc/hostname lies elsewhere, and that is what counts."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/hostname").write_text("jail")
+    script = ATTEMPT + "os.chroot(sys.argv[1]); os.chdir('/'); print(attempt('/etc/hostname'), attempt('etc/hostname'))"
+    system = (*SYSTEM, sys.prefix, sys.base_prefix)
+    assert python(table(OPENED, read=paths(*system)), script, str(tmp_path)).split() == [str(EACCES)] * 2
+    assert python(table(OPENED, read=paths(*system, str(tmp_path))), script, str(tmp_path)).split() == ["jail"] * 2
+
+
+def test_a_file_outside_the_container_has_no_name_inside(tmp_path: Path) -> None:
+    """A directory on a mount that the container does not have: its name there means nothing here."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/hostname").write_text("foreign")
+    script = ATTEMPT + (
+        "fd = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY); os.unshare(0x20000) if hasattr(os, 'unshare') else "
+        "__import__('ctypes').CDLL(None).unshare(0x20000); print(attempt('/etc/hostname'))"
+    )
+    out = python(table(OPENED, read=paths("/")), script, str(tmp_path))
+    assert out.split() == [str(EACCES)]  # another mount namespace: the same files on other mounts
+
+
+def test_procfs_shows_the_caller_and_nobody_else() -> None:
+    """Its own files by self and by number, some of everybody's, nothing private of others."""
+    script = ATTEMPT + (
+        "own = [attempt('/proc/self/comm'), attempt(f'/proc/{os.getpid()}/comm'), attempt('/proc/thread-self/comm')]\n"
+        "other = [attempt(f'/proc/{os.getppid()}/{name}') for name in ('environ', 'maps', 'mem', 'fd/0')]\n"
+        "links = [attempt(f'/proc/self/{name}') for name in ('root/etc/hostname', 'cwd/etc/hostname', 'exe', 'mem')]\n"
+        "system = [attempt('/proc/meminfo')[:3], attempt('/proc/kcore'), attempt('/proc/sys/net/core/somaxconn')]\n"
+        "print(*[word.strip() if isinstance(word, str) else word for word in own + other + links + system])"
+    )
+    words = python(table(OPENED, audit="none"), script, cwd="/").split()
+    name = Path(sys.executable).name[:9]
+    assert words[:3] == [name] * 3
+    assert set(words[3:11]) == {str(EACCES)}
+    assert words[11:] == ["Mem", str(EACCES), str(EACCES)]
+
+
+def test_a_remembered_group_is_forgotten_when_it_is_given_up(tmp_path: Path) -> None:
+    """A file of a group cannot be opened any more once the caller has left it."""
+    file = tmp_path / "file"
+    file.write_text("group")
+    os.chown(file, 65534, 12345)
+    file.chmod(0o040)
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+    script = ATTEMPT + (
+        "import ctypes; os.setgroups([12345]); before = attempt(sys.argv[1]); again = attempt(sys.argv[1])\n"
+        "os.setgroups([]); print(before, again, attempt(sys.argv[1]))"
+    )
+    for calls in (OPENED, {**OPENED, "setgroups": "continue"}):
+        assert python(table(calls), script, str(file)).split() == ["group", "group", str(EACCES)]
+
+
+def test_a_new_broker_does_not_take_a_root_that_init_chose(tmp_path: Path) -> None:
+    """Init changes its root, the broker restarts: names are still the container's, or nothing is opened."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/hostname").write_text("jail")
+    script = ATTEMPT + (
+        "print('up', flush=True); os.read(0, 1); os.chroot(sys.argv[1]); print('in', flush=True); os.read(0, 1)\n"
+        "print(attempt('/etc/hostname'))"
+    )
+    system = (*SYSTEM, sys.prefix, sys.base_prefix)
+    journal, policy = os.memfd_create("journal"), memory_file(encode_table(table(OPENED, read=paths(*system))))
+    gated = Gated(list(OPENS), "exec", sys.executable, "-I", "-S", "-c", script, str(tmp_path))
+    assert gated.process.stdin
+    assert gated.process.stdout
+    kept = os.dup(gated.listener)
+    with Core(journal, 2) as core:
+        core.add(7, gated.listener, policy, (gated.process.pid, 0, 0))
+        gated.release()
+        assert gated.process.stdout.readline() == b"up\n"
+        gated.release()
+        assert gated.process.stdout.readline() == b"in\n"
+    with Core(journal, 2) as core:
+        core.add(7, kept, policy, (gated.process.pid, 0, 0))
+        gated.release()
+        assert gated.finish() == (0, f"{EACCES}\n")
+    os.close(journal)
+    os.close(policy)
