@@ -200,7 +200,14 @@ VERBS: dict[str, tuple[str, str, int, int | None, str, bool]] = {
     "ps": ("list the processes of a container", "ID [PS-ARGUMENT...]", 1, None, _LISTING, True),
     "resume": ("resume all processes of a container", "ID", 1, 1, "", False),
     "run": ("create and start a container", "ID", 1, 1, _RUN, False),
-    "policy": ("check, show, compile, import, explain and learn policies", "ACTION [ARGUMENT...]", 0, None, "", True),
+    "policy": (
+        "check, list, show, compile, import, explain, apply, log and learn policies",
+        "ACTION [ARGUMENT...]",
+        0,
+        None,
+        "",
+        True,
+    ),
     "seccomp": ("compile, show and try seccomp filters", "ACTION [ARGUMENT...]", 0, None, "", True),
     "spec": (
         "write a new config.json",

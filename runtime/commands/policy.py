@@ -8,6 +8,10 @@ from runtime.commands.policy_call import parse_call
 from runtime.errors import NotBuilt, UsageError
 from runtime.launch.report import encode, show
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # action: (arguments, summary, its flags as parse_call takes them)
 ACTIONS = {
     "check": ("FILE...", "say what is wrong with policies, or with a config.toml", "--json"),
@@ -34,13 +38,24 @@ ACTIONS = {
     ),
 }
 
+FLAGS = {
+    "--json": "print JSON",
+    "--output=FILE,-o": "write to FILE in place of standard output",
+    "--name=NAME": "the policy's name (default: the file's)",
+    "--config=DIR,-b": "the bundle whose container it is for; without it what depends on config.json is not said",
+    "--bundle=DIR,-b": "the bundle to run (default: the current directory)",
+    "--loosen": "let the new policy allow what the old one did not",
+    "--follow,-f": "go on with what is decided from now on",
+    "--container=ID": "write the policy of a container that was started with the annotation instead",
+}
+
 
 def execute(invocation: Invocation) -> int:
     """The action of the command line.  Raises: OciError."""
     argv = invocation.arguments
     options = argv[: argv.index("--")] if "--" in argv else argv
     if invocation.switch("help") or not argv or argv[0] == "help" or "-h" in options or "--help" in options:
-        show(encode(usage()))
+        show(encode(usage([argv[0]] if argv and argv[0] in ACTIONS else list(ACTIONS))))
         return 0 if argv or invocation.switch("help") else 1
     action = argv[0]
     if action not in ACTIONS:
@@ -56,12 +71,28 @@ def execute(invocation: Invocation) -> int:
     return done
 
 
-def usage() -> str:
-    """The text of `postern policy --help`."""
+def usage(actions: "Sequence[str]" = tuple(ACTIONS)) -> str:
+    """The text of `postern policy --help`, or of one action's."""
     lines = ["NAME:", "   postern policy - what containers may do, and what they did", ""]
-    lines += ["USAGE:", "   postern policy ACTION [ARGUMENT...]", "", "ACTIONS:"]
-    for action, (arguments, summary, flags) in ACTIONS.items():
-        words = [action, *(f"[{flag.replace(',', ', ').replace('=', ' ', 1)}]" for flag in flags.split()), arguments]
-        lines += [f"   {' '.join(filter(None, words))}", f"         {summary}"]
+    lines += [
+        "USAGE:",
+        f"   postern policy {spelt(actions[0]) if len(actions) == 1 else 'ACTION [ARGUMENT...]'}",
+        "",
+        "ACTIONS:",
+    ]
+    for action in actions:
+        lines += [f"   {spelt(action)}", f"         {ACTIONS[action][1]}"]
+    flags = sorted({flag for action in actions for flag in ACTIONS[action][2].split()})
+    lines += ["", "FLAGS:", *[f"   {_flag(flag):22}{FLAGS[flag]}" for flag in flags]] if flags else []
     lines += ["", "POLICY is the name of a built-in policy or of the site's, or a file."]
     return "\n".join(lines) + "\n"
+
+
+def spelt(action: str) -> str:
+    """How an action is called: its flags and arguments."""
+    arguments, _summary, flags = ACTIONS[action]
+    return " ".join(filter(None, [action, *[f"[{_flag(flag)}]" for flag in flags.split()], arguments]))
+
+
+def _flag(spelling: str) -> str:
+    return spelling.replace(",", ", ").replace("=", " ", 1)

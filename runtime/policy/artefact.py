@@ -8,7 +8,7 @@ import posix
 from marshal import dumps, loads
 
 from runtime.errors import PolicyError
-from runtime.policy.built_in import FORMAT, load_builtin
+from runtime.policy.built_in import FORMAT, builtin_names, load_builtin
 from runtime.policy.trusted import SUFFIXES, Resolved, is_file, read_trusted
 from runtime.state.kept import Kept, sha256
 
@@ -46,7 +46,14 @@ def find_source(word: str, directory: str, beside: str = "") -> tuple[str, bytes
             return path, data
     if is_file(word):
         raise PolicyError([f"{paths[0]}: no such file"])
-    raise PolicyError([f'no policy is called "{word}": neither built in nor in {directory}/policies'])
+    raise PolicyError([_nothing_called(word, directory)])
+
+
+def _nothing_called(word: str, directory: str) -> str:
+    from runtime.policy.names import nearest
+
+    hint = nearest(word, builtin_names()) or "; postern policy list names what there is"
+    return f'no policy is called "{word}": neither built in nor in {directory}/policies{hint}'
 
 
 def _from_file(path: str, data: bytes, root: str, directory: str) -> Resolved:

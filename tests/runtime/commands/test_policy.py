@@ -164,3 +164,21 @@ def test_words_are_taken_apart(invocation: Invocation) -> None:
         True,
         None,
     )
+
+
+def test_a_name_that_no_policy_has_is_answered_with_a_near_one(invocation: Invocation) -> None:
+    """Or with where the names are."""
+    with pytest.raises(PolicyError, match='did you mean "agent"'):
+        run(invocation, "show", "agnet")
+    with pytest.raises(PolicyError, match="postern policy list names what there is"):
+        run(invocation, "show", "qqqq")
+
+
+def test_the_help_of_one_action_explains_its_flags(invocation: Invocation, capfd: pytest.CaptureFixture[str]) -> None:
+    """And leaves the others out; every flag of every action is explained."""
+    assert run(invocation, "apply", "--help") == 0
+    shown = capfd.readouterr().out
+    assert "apply [--loosen] [--json] ID POLICY" in shown
+    assert "let the new policy allow what the old one did not" in shown
+    assert "learn" not in shown
+    assert {flag for _, _, flags in policy.ACTIONS.values() for flag in flags.split()} == set(policy.FLAGS)
