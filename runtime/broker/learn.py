@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # so many different entries of one directory stand for the directory; nearer the root it takes more
 _MANY = {1: 24, 2: 8}
 _MANY_DEEP = 4
+_WILD = frozenset("*?[]{}")
 _INTERNET = ("AF_INET", "AF_INET6")
 # what the C library does instead of these, which a policy withholds, has been recorded
 _WITHHELD = frozenset(("clone3", "io_uring_setup", "io_uring_enter", "io_uring_register"))
@@ -69,9 +70,13 @@ def _parent(path: str) -> str:
     return path.rpartition("/")[0] or "/"
 
 
-def _without_pids(path: str) -> str:
-    """A path below /proc as /proc: the numbers in it are of this run."""
-    return "/proc" if path.startswith("/proc/") else path
+def _place(path: str) -> str:
+    """A path as a rule can name it: below /proc as /proc, since the numbers in it are of this run; else up to what would be a wildcard."""
+    if path.startswith("/proc/"):
+        return "/proc"
+    while not (path.isprintable() and _WILD.isdisjoint(path)):
+        path = _parent(path)
+    return path
 
 
 def learned_paths(recording: "Mapping[str, Any]") -> tuple[list[str], list[str]]:
@@ -80,7 +85,7 @@ def learned_paths(recording: "Mapping[str, Any]") -> tuple[list[str], list[str]]
     for call, access, path, kind in recording["targets"]:
         if not access or path[:1] != "/":
             continue
-        place = _without_pids(path)
+        place = _place(path)
         if access == "write":
             if kind != MADE and call in _MAKING_DIRECTORIES:
                 continue  # it failed: the directory was there
@@ -148,7 +153,7 @@ def _addresses(egress: dict[str, set[int]], bound: set[int], listens: bool) -> "
 def _executed(recording: "Mapping[str, Any]") -> list[str]:
     """Programs that were started, but for those that are named by what a process runs already."""
     return [
-        path
+        _place(path)
         for _call, access, path, kind in recording["targets"]
         if access == "execute" and path[:1] == "/" and kind == "f" and not path.startswith("/proc/")
     ]
