@@ -59,7 +59,9 @@ def lower_files(findings: "Findings") -> Files:
     restricted = bool(points or access[0] or masks or table)
     if restricted:
         check_mount_view(findings)
-    return Files(points, access, masks, table, rigid, restricted, bool(points) and points[0][2])
+    # a memory file lies on no mount that could be closed, and Landlock lets everything run that has no path
+    no_exec = (bool(points) and points[0][2]) or access[0] & _EXECUTE != 0
+    return Files(points, access, masks, table, rigid, restricted, no_exec)
 
 
 def _sections(layer: "Layer") -> "dict[str, Any]":

@@ -214,6 +214,7 @@ def test_memory_files_cannot_be_executed() -> None:
     assert verdict(found, "memfd_create", 0, 8) == verdict(found, "memfd_create", 0, 8 | 1) == ALLOW
     assert verdict(found, "memfd_create", 0, 0) == verdict(found, "memfd_create", 0, 16) == EACCES
     assert verdict(lowered(files(write=["/w"])), "memfd_create", 0, 0) == ALLOW
+    assert verdict(lowered(layer(exec=[["/usr/bin/true", 0]])), "memfd_create", 0, 0) == EACCES
 
 
 def test_names_that_rules_look_at_stay() -> None:
