@@ -18,7 +18,7 @@ enum broker_event_kind {
 };
 
 struct broker_event {
-	uint64_t ticket, time_ns, key; /* time: CLOCK_REALTIME */
+	uint64_t ticket, time_ns, key; /* time: CLOCK_REALTIME, when the call was received */
 	uint32_t kind;
 	int32_t pid, nr; /* pid: of the thread, as the broker's pid namespace numbers it */
 	uint32_t arch;

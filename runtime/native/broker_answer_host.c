@@ -79,25 +79,28 @@ static void count(struct container *container, struct verdict verdict, uint32_t 
 	atomic_fetch_add(&container->micros[bucket], 1);
 }
 
+/* Before the caller goes on, so that the events of one thread are in the order of its calls. */
+static void tell(struct call *call, struct verdict verdict, uint32_t micros)
+{
+	if (verdict.outcome == OUTCOME_GONE || !is_told(call, verdict))
+		return;
+	if (!call->text[0] && call->table->header->mode != MODE_RECORD)
+		describe(call); /* while the caller's memory still says what it asked */
+	bool passed = verdict.outcome == OUTCOME_CONTINUE && !verdict.denied;
+	bool failed = verdict.outcome == OUTCOME_ERROR || verdict.denied;
+	call->denied = verdict.denied;
+	emit_decision(call, BROKER_DECISION, passed ? BROKER_CONTINUE : failed ? (int32_t)verdict.value : 0, micros);
+}
+
 void finish(struct call *call, struct verdict verdict)
 {
 	struct container *container = call->container;
-	int error = 0;
-	bool told = verdict.outcome != OUTCOME_GONE && is_told(call, verdict);
-	if (told && !call->text[0] && call->table->header->mode != MODE_RECORD)
-		describe(call); /* while the caller's memory still says what it asked */
-	if (verdict.outcome != OUTCOME_ANSWERED && verdict.outcome != OUTCOME_GONE)
-		error = send_answer(call, verdict);
+	uint32_t micros = (uint32_t)((now_ns() - call->began_ns) / 1000);
+	tell(call, verdict, micros);
+	int error = verdict.outcome == OUTCOME_GONE ? 0 : send_answer(call, verdict);
 	if (error == -ENOENT || error == -EINPROGRESS)
 		verdict.outcome = OUTCOME_GONE; /* killed, interrupted, or answered when its time was over */
-	uint32_t micros = (uint32_t)((now_ns() - call->began_ns) / 1000);
 	count(container, verdict, micros);
-	if (verdict.outcome != OUTCOME_GONE && told) {
-		bool passed = verdict.outcome == OUTCOME_CONTINUE && !verdict.denied;
-		int32_t known = passed ? BROKER_CONTINUE : verdict.outcome == OUTCOME_ERROR || verdict.denied ? (int32_t)verdict.value : 0;
-		call->denied = verdict.denied;
-		emit_decision(call, BROKER_DECISION, known, micros);
-	}
 	slot_clear(call->slot);
 	if (call->slot != call->worker->slot)
 		slot_give(call->broker, call->slot);

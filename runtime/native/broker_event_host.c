@@ -89,7 +89,7 @@ void emit_decision(struct call *call, enum broker_event_kind kind, int32_t verdi
 		.denied = call->denied};
 	struct timespec time;
 	(void)clock_gettime(CLOCK_REALTIME, &time);
-	event.time_ns = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+	event.time_ns = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec - (now_ns() - call->began_ns);
 	for (int i = 0; i < 6; i++)
 		event.args[i] = notif->data.args[i];
 	memcpy(event.text, call->text, sizeof(event.text));

@@ -132,8 +132,8 @@ struct call {
 	char text[768];
 };
 
-/* What a handler decided. ANSWERED: the answer was sent already (an injected descriptor). */
-enum outcome { OUTCOME_VALUE, OUTCOME_ERROR, OUTCOME_CONTINUE, OUTCOME_ANSWERED, OUTCOME_ASK, OUTCOME_GONE };
+/* What a handler decided. */
+enum outcome { OUTCOME_VALUE, OUTCOME_ERROR, OUTCOME_CONTINUE, OUTCOME_ASK, OUTCOME_GONE };
 struct verdict {
 	enum outcome outcome;
 	int64_t value; /* or the errno */
