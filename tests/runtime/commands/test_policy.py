@@ -57,7 +57,7 @@ def test_check_of_a_config_checks_what_it_names(
     write(tmp_path / "s" / "f.yaml", "name: f\naudit: no\n")
     assert run(invocation, "check", toml) == 1
     assert capfd.readouterr().out.splitlines() == [
-        f'no policy is called "mine": neither built in nor in {tmp_path}/s/policies',
+        f'no policy is called "mine": neither built in nor in {tmp_path}/s/policies; postern policy list names what there is',
         f'{tmp_path}/s/f.yaml:2: audit: unknown value "no", did you mean "none"?',
     ]
     write(tmp_path / "s" / "f.yaml", "name: f\n")
