@@ -59,7 +59,7 @@ def test_a_program_passes_unchanged_under_what_was_learned(container: Container)
 
 def test_sockets_and_addresses_are_learned(container: Container) -> None:
     """Domains, types, the port that was bound and the peer that was connected to; replayed it connects again."""
-    script = "nc -l -p 7070 >/tmp/got & sleep 0.3; echo hi | nc 127.0.0.1 7070; wait; cat /tmp/got"
+    script = "nc -l -p 7070 >/tmp/got & until echo hi | nc 127.0.0.1 7070; do sleep 0.3; done; wait; cat /tmp/got"
     (container.bundle.rootfs / "bin/nc").symlink_to("busybox")
     container.bundle.shell(script)
     path, done = learn(container)
