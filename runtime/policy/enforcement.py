@@ -26,6 +26,7 @@ SECCOMP, MOUNTS, LANDLOCK, BPF, CGROUP, CONFIG, BROKER = (
     "broker",
 )
 CGROUP_LIMITS = "cgroup_limits"  # the requirement that limits are kept
+_BY_CONFIG = "depends on the container's config"
 _CONTROLLERS = ("memory", "pids", "cpu")  # parts of linux.resources that are called as their controllers
 _BPF = CAPABILITY_BITS["CAP_BPF"] | CAPABILITY_BITS["CAP_NET_ADMIN"]
 ADDFD_SEND_SINCE = (5, 14)  # a descriptor is put in and the call answered in one step
@@ -64,7 +65,7 @@ class Findings:
         modes = {(layer.get("broker") or {}).get("mode") or "enforce" for layer in layers}
         self.mode = "enforce" if "enforce" in modes else "ask" if "ask" in modes else "audit"
         self.warnings: list[str] = []  # for whoever starts the container
-        self.denials: dict[str, int] = {}  # the rule by which a call is denied; "" is for calls that no rule names
+        self.denials: dict[str, int] = {}  # the rule by which a call is denied
         self.offsets: dict[int, int] = {}  # where a layer's rules begin when all are counted through
         total = 0
         for layer in layers:
@@ -78,7 +79,9 @@ class Findings:
         if isinstance(rule, int):
             entry = layer["rules"][rule]
             return entry["text"], entry["where"]
-        return rule or "", layer["source"]
+        text = rule or ""
+        where: str = (layer.get("places") or {}).get(text.partition(":")[0]) or layer["source"]
+        return text, where
 
     def number(self, layer: "Layer", rule: int) -> int:
         """A rule's number among those of all layers."""
@@ -134,7 +137,7 @@ def needs_bpf(findings: Findings) -> str | None:
 
 
 def check_requirements(findings: Findings) -> None:
-    """What a layer requires of host and container must be there."""
+    """What a layer requires of the host must be there, and of the container where there is one."""
     facts = findings.facts
     spaces = {space["type"]: space for space in findings.linux.get("namespaces") or ()}
     here = {
@@ -155,7 +158,9 @@ def check_requirements(findings: Findings) -> None:
         for name, word in (layer.get("requirements") or {}).items():
             if name == CGROUP_LIMITS:
                 continue  # a matter of each limit: `tighten`
-            if name not in here:
+            if name == "userns" and not findings.config:
+                findings.enforced(layer, f"requirements.{name}: {word}", CONFIG, _BY_CONFIG)
+            elif name not in here:
                 findings.impossible(layer, f"requirements.{name}", "is not known to this version")
             elif here[name]:
                 findings.enforced(layer, f"requirements.{name}: {word}", CONFIG, "met")
@@ -164,7 +169,9 @@ def check_requirements(findings: Findings) -> None:
             else:
                 findings.enforced(layer, f"requirements.{name}: {word}", CONFIG, f"not met: {why[name]}")
         for kind in (layer.get("namespaces") or {}).get("required") or ():
-            if kind in spaces:
+            if not findings.config:
+                findings.enforced(layer, f"namespaces.required: {kind}", CONFIG, _BY_CONFIG)
+            elif kind in spaces:
                 findings.enforced(layer, f"namespaces.required: {kind}", CONFIG, "")
             else:
                 findings.impossible(layer, f"namespaces.required: {kind}", "the config neither makes nor joins one")

@@ -38,6 +38,11 @@ class Judge:
     def rule(self, place: Place, text: str) -> int:
         """A new rule's id: its place without indices, what it says, and the line where it stands."""
         key = dotted(tuple(step for step in place if isinstance(step, str)))
-        line = self._loaded.document.line(self._loaded.in_file(place))
-        self.rules.append({"text": f"{key}: {text}" if text else key, "where": f"{self._shown}:{line}"})
+        self.rules.append({"text": f"{key}: {text}" if text else key, "where": self.where(place)})
         return len(self.rules) - 1
+
+    def where(self, place: Place) -> str:
+        """File and line of a place; the file alone where the file has no such key."""
+        if place[:1] not in self._loaded.document.lines:
+            return self._shown
+        return f"{self._shown}:{self._loaded.document.line(self._loaded.in_file(place))}"

@@ -64,8 +64,7 @@ def examine(
 ) -> tuple[Lowered, Findings]:
     """The same, with what cannot be enforced in the findings instead of an error."""
     findings = Findings(layers, config, facts, observe)
-    if config:
-        check_requirements(findings)
+    check_requirements(findings)
     files = lower_files(findings)
     check_files(findings, files)
     sections = lower_syscalls(findings, files)
@@ -75,7 +74,7 @@ def examine(
     network = _network(findings)
     tightened = tighten(findings, files.masks)
     check_cgroup_view(findings, tightened, judged=network is not None)
-    bound = capability_bound(findings)
+    bound, number = capability_bound(findings), open_files(findings)
     landlock = (files.landlock[0], 0, 0, files.landlock[1], ()) if files.landlock[0] else None
     lowered = Lowered(
         tightened,
@@ -85,7 +84,7 @@ def examine(
         network,
         broker,
         tuple(findings.rows),
-        (None if bound is None else tuple(bound), open_files(findings)),
+        (None if bound is None else tuple(bound), number),
         tuple(dict.fromkeys(findings.warnings)),
     )
     return lowered, findings

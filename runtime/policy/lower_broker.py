@@ -220,6 +220,9 @@ def _denials(
     if findings.mode == "enforce" and not findings.observe:
         return None
     default: dict[str, Any] | None = None
+    named = {
+        name for section in sections if "by" in section for entry in section["syscalls"] for name in entry["names"]
+    }
     for section in sections:
         if section.get("guard"):
             continue
@@ -236,7 +239,11 @@ def _denials(
         else:
             section["otherwise"] = NOTIFY
             section["syscalls"].append(rule(("write",), ALLOW))
-            default = {"handler": "deny", "errno": errno, "rule": findings.denials.get("")}
+            denial = {"handler": "deny", "errno": errno, "rule": section["by"]}
+            # what another layer names and this one does not is denied by this one's default
+            for name in named.difference(*[entry["names"] for entry in section["syscalls"]]):
+                calls.setdefault(name, denial)
+            default = default or denial
     return default
 
 

@@ -143,9 +143,9 @@ def _listed(findings: "Findings", layer: "Layer") -> "list[Section]":
             findings.denied(layer, entry["rule"], entry["names"])
     sections: list[Section] = []
     if default["action"] != "allow":
-        findings.denied(layer, part.get("rule"), ("",))
         through = [rule(names, ALLOW, None, args) for names, args in _merged(part["rules"])]
-        base: Section = {"defaultAction": _ACTIONS[default["action"]], "syscalls": through}
+        by = None if part.get("rule") is None else findings.number(layer, part["rule"])
+        base: Section = {"defaultAction": _ACTIONS[default["action"]], "syscalls": through, "by": by}
         if default["action"] == "deny":
             base["defaultErrnoRet"] = errno
         sections.append(base)

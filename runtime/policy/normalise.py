@@ -49,8 +49,31 @@ def normalise(loaded: Loaded, source: str, shown: str) -> Layer | None:
         },
         "broker": _broker(judge, policy.broker),
         "audit": policy.audit,
+        "places": _places(judge, policy),
     }
     return layer
+
+
+# what becomes limits and requirements: under which name it is enforced, and the section and key where it stands
+_PLACES = {
+    "resources.memory": ("resources", "memory"),
+    "resources.pids": ("resources", "pids"),
+    "resources.cpu": ("resources", "cpus"),
+    "limits.wall_time": ("limits", "wall_time"),
+    "limits.open_files": ("limits", "open_files"),
+    "namespaces.required": ("namespaces", "required"),
+}
+
+
+def _places(judge: Judge, policy: Policy) -> dict[str, str]:
+    """File and line of what has no rule of its own."""
+    places = {
+        name: judge.where((section, key))
+        for name, (section, key) in _PLACES.items()
+        if getattr(getattr(policy, section), key)
+    }
+    required = policy.requirements.model_dump(exclude_none=True)
+    return {**places, **{f"requirements.{name}": judge.where(("requirements", name)) for name in required}}
 
 
 def _parsed(judge: Judge, place: Place, parse: Any, text: str | None) -> int | None:

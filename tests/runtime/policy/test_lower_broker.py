@@ -164,6 +164,16 @@ def test_denials_go_to_the_broker(name: str) -> None:
     assert verdict(found, "io_uring_setup") == ENOSYS
 
 
+def test_whose_default_it_is() -> None:
+    """What one layer allows and the other does not name is denied by the other's default, with its errno."""
+    one = syscalls("deny", LAUNCH, {"names": ["getpid"], "action": "allow"}, errno=38) | mode("ask")
+    other = syscalls("deny", LAUNCH, {"names": ["getppid"], "action": "allow"}, errno=2) | mode("ask")
+    made = broker_of(lowered(one, other))
+    assert made["calls"]["getpid"] == {"handler": "deny", "errno": 2, "rule": 59}
+    assert made["calls"]["getppid"] == {"handler": "deny", "errno": 38, "rule": 29}
+    assert made["default"] == {"handler": "deny", "errno": 38, "rule": 29}
+
+
 def test_audit_enforces_nothing() -> None:
     """No mount, no ruleset, no limit, no program; kills are notes as well."""
     one = syscalls("allow", {"names": ["kcmp"], "action": "kill"}) | mode("audit")
