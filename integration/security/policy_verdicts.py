@@ -12,7 +12,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from integration.security.attack_rows import GROUPS, POLICIES, Row
+from integration.security.attack_rows import EXECUTION, GROUPS, MAPPED, POLICIES, Row
 
 PAGE = Path(__file__).parents[2] / "docs/policy-attacks.md"
 # Errors by which a mechanism says no.  ENOENT, ENODATA or EINVAL are none of them: they would hide an attack that is broken.
@@ -73,6 +73,12 @@ def page() -> str:
             stopped = "killed" if row.killed else "stopped"
             cells = ["*open*" if policy in row.opens else stopped for policy in POLICIES]
             lines.append("| " + " | ".join((f"`{row.name}`", row.what, *cells)) + " |")
+        if group is EXECUTION:
+            names = ", ".join(f"`{name}`" for name in sorted(MAPPED))
+            lines += [
+                "",
+                f"Under `exec`, a list of programs that Landlock enforces, all of these are stopped but {names}.",
+            ]
     return "\n".join(lines) + "\n"
 
 

@@ -11,7 +11,7 @@ from integration.framework.flavours import only
 from integration.framework.kernel import not_in_user_mode_linux
 from integration.security import policy_verdicts
 from integration.security.arena import ATTACK, Arena, attack_names
-from integration.security.attack_rows import EGRESS, NAMES, OWN, POLICIES, ROWS, WRITES
+from integration.security.attack_rows import EGRESS, EXECUTION, MAPPED, NAMES, OWN, POLICIES, ROWS, WRITES
 
 pytestmark = not_in_user_mode_linux("entry points of other architectures and devices are not those of a machine")
 
@@ -106,3 +106,18 @@ def test_exec_under_a_policy(container: Container, policy: str) -> None:
         container.bundle.args(ATTACK, "wait")
         container.up(*flags(policy))
         assert judge(policy, arena.attacked_by_exec(), arena) == {}
+
+
+@needs_policies
+@pytest.mark.landlock
+@pytest.mark.parametrize("granted", ["engine's", "everything"])
+def test_programs_by_name(container: Container, granted: str) -> None:
+    """A list of programs: nothing else is started, from no place, by no call, not even from memory."""
+    with Arena(container, INSIDE) as arena:
+        if granted == "everything":
+            arena.unprotected()
+        names = [row.name for row in EXECUTION.rows]
+        verdicts = arena.attacked(*names, flags=("--policy", str(FILES / "walled.yaml")))
+        passed = {name for name, verdict in verdicts.items() if not policy_verdicts.is_stopped(ROWS[name], verdict)}
+        assert set(verdicts) == set(names)
+        assert passed == MAPPED
