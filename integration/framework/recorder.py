@@ -8,8 +8,7 @@ from typing import Any
 
 from integration.framework.runtime import Runtime
 
-SCRIPT = """\
-#!/bin/sh
+SCRIPT = """#!/bin/sh
 case " $* " in *" --version "* | *" -v "*) echo "recorder version 1.0"; exit 0 ;; esac
 while [ $# -gt 0 ]; do
     case $1 in
