@@ -5,6 +5,7 @@ Compiling a policy takes a tenth of a second and a YAML parser; a process of its
 
 import posix
 import signal
+import sys
 
 _MFD_ALLOW_SEALING = 0x2
 _LONGEST_PROBLEM = 2000
@@ -26,14 +27,27 @@ class Compilation:
         self._policy = policy_of(metadata)
         self._table = posix.memfd_create("broker-table", posix.MFD_CLOEXEC | _MFD_ALLOW_SEALING)
         self._errors = posix.memfd_create("compiler-errors", posix.MFD_CLOEXEC)
-        argv = ["postern", "--root", root, "broker", "--table", self._policy]
+        # as the front calls the bundle: the program itself may be a copy in memory, which does not know where that is
+        argv = [
+            sys.executable,
+            "-I",
+            "-S",
+            "-B",
+            sys.argv[0],
+            str(exe_fd),
+            "--root",
+            root,
+            "broker",
+            "--table",
+            self._policy,
+        ]
         actions = [
             (posix.POSIX_SPAWN_OPEN, 0, "/dev/null", posix.O_RDONLY, 0),
             (posix.POSIX_SPAWN_DUP2, self._table, 1),
             (posix.POSIX_SPAWN_DUP2, self._errors, 2),
         ]
         environment = dict(posix.environ)
-        self._pid = posix.posix_spawn(f"/proc/self/fd/{exe_fd}", argv, environment, file_actions=actions)
+        self._pid = posix.posix_spawn(sys.executable, argv, environment, file_actions=actions)
         self.pidfd = posix.pidfd_open(self._pid)
 
     def result(self) -> tuple[int, str]:

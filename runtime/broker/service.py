@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 UNIX = "unix:"
 _TICK_MS = 1000
+_LINGER_MS = 150
 _MOST_EVENTS = 1024
 
 
@@ -56,6 +57,7 @@ class Service:
         self._readers: dict[int, Callable[[], None]] = {}
         self._operations = operations.table(self)
         self.running = True
+        self._ending: list[tuple[int, Registration]] = []
         self.watch(channel.fileno(), self._read_keeper)
         self.watch(core.wake_fd(), self.drain)
         heard = open_audit()
@@ -85,10 +87,12 @@ class Service:
 
     def turn(self) -> None:
         """Wait for something, a second at most, and deal with it."""
-        for fd, _events in self._poll.poll(_TICK_MS):
+        for fd, _events in self._poll.poll(_LINGER_MS if self._ending else _TICK_MS):
             reader = self._readers.get(fd)
             if reader is not None:
                 reader()
+        while self._ending and self._ending[0][0] <= monotonic_ns():
+            self._end(self._ending.pop(0)[1])
         self.questions.expire(monotonic_ns())
         self.recordings.flush()
         for line in self.functions.complaints():
@@ -188,7 +192,10 @@ class Service:
         for container_id, records in by_container.items():
             self.log.write(container_id, records)
         for registration in gone:
-            self._end(registration)
+            if self.audit is None:
+                self._end(registration)
+            else:  # what the kernel's audit has to say of its end is still to come
+                self._ending.append((monotonic_ns() + _LINGER_MS * 1_000_000, registration))
 
     def _note(
         self, event: "Event", registration: Registration, by_container: "dict[str, list[dict[str, Any]]]"
