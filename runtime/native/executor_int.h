@@ -169,7 +169,7 @@ void tty_close(struct tty_proxy *tty);  /* copies what is left, restores the cal
 
 /* ---- in_root.c: paths below a root descriptor, which the container may have filled with symlinks */
 int in_root_open(int root, const char *path, uint64_t flags, uint64_t resolve); /* O_PATH|O_CLOEXEC are added when flags is 0 */
-int in_root_plain(const char *path, uint64_t resolve, uint32_t flags);          /* O_PATH below /; OPTIONAL: ENOENT when skipped */
+int in_root_plain(const char *path, uint32_t flags);                            /* O_PATH below /, no symlink; OPTIONAL: or ENOENT */
 int in_root_make_dirs(int root, const char *path, uint32_t mode);               /* mkdir -p; O_PATH fd of the last */
 int in_root_parent(int root, const char *path, const char **name);              /* O_PATH fd of the parent, made when missing */
 int in_root_target(int root, const char *path, bool directory);                 /* O_PATH fd, made when missing */

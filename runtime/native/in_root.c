@@ -21,11 +21,10 @@ int in_root_open(int root, const char *path, uint64_t flags, uint64_t resolve)
 	return (int)fd;
 }
 
-int in_root_plain(const char *path, uint64_t resolve, uint32_t flags)
+int in_root_plain(const char *path, uint32_t flags)
 {
-	int fd = in_root_open(AT_FDCWD, path, 0, resolve);
-	bool skip = flags & OPF_OPTIONAL && (fd == -ENOTDIR || (fd == -ELOOP && resolve & RESOLVE_NO_SYMLINKS));
-	return skip ? -ENOENT : fd;
+	int fd = in_root_open(AT_FDCWD, path, 0, RESOLVE_NO_SYMLINKS);
+	return flags & OPF_OPTIONAL && (fd == -ENOTDIR || fd == -ELOOP) ? -ENOENT : fd;
 }
 
 /* A path while it is walked: `done` is canonical (no symlink, no dots), `left` is still to do. */

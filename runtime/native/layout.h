@@ -14,7 +14,7 @@
 #define PLAN_FIRST_FREE_SLOT 0x10u
 #define PLAN_SLOT_COUNT 0xfau
 #define PLAN_LIST_END 0xffffffffffffffffull
-#define PLAN_DIGEST 0xd1827810u
+#define PLAN_DIGEST 0xa4c9db0cu
 #define PLAN_MAGIC "POSTERN"
 #define MODE_CREATE 1u
 #define MODE_RUN 2u
@@ -396,13 +396,12 @@ enum op_code {
 #define MOUNT_COPY_root slot[0]
 #define MOUNT_COPY_tree slot[1]
 #define MOUNT_COPY_target s[0]
-/* SET_ATTR: mount_setattr on a tree, or on a path in the current root (resolve: RESOLVE_*); userns adds MOUNT_ATTR_IDMAP */
+/* SET_ATTR: mount_setattr on a tree, or on a path in the current root; userns adds MOUNT_ATTR_IDMAP */
 #define SET_ATTR_tree slot[0]
 #define SET_ATTR_userns slot[1]
 #define SET_ATTR_set n[0]
 #define SET_ATTR_clear n[1]
 #define SET_ATTR_propagation n[2]
-#define SET_ATTR_resolve n[3]
 #define SET_ATTR_path s[0]
 /* MAKE_DIR: mkdir -p in root, component by component */
 #define MAKE_DIR_root slot[0]
@@ -583,7 +582,7 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"MOUNT_FS", 2, 3, 0, 2, 7, 7, 1, 4},
 	{"MOUNT_TREE", 2, 3, 3, 0, 0, 1, 1, 0},
 	{"MOUNT_COPY", 2, 3, 3, 0, 0, 1, 1, 0},
-	{"SET_ATTR", 3, 3, 0, 0, 15, 1, 0, 0},
+	{"SET_ATTR", 3, 3, 0, 0, 7, 1, 0, 0},
 	{"MAKE_DIR", 2, 1, 1, 0, 1, 1, 1, 0},
 	{"MAKE_DEV", 2, 1, 1, 0, 7, 1, 1, 0},
 	{"SYMLINK", 2, 1, 1, 0, 0, 3, 3, 0},

@@ -14,7 +14,7 @@ int op_set_attr(struct run *run, const struct plan_op *op)
 		attr.attr_set |= MOUNT_ATTR_IDMAP;
 		attr.userns_fd = (uint32_t)run->slot[op->SET_ATTR_userns];
 	}
-	SCOPED_FD(opened) = op->SET_ATTR_tree == PLAN_NO_SLOT ? in_root_plain(path ? path : "/", op->SET_ATTR_resolve, op->flags) : -1;
+	SCOPED_FD(opened) = op->SET_ATTR_tree == PLAN_NO_SLOT ? in_root_open(AT_FDCWD, path ? path : "/", 0, 0) : -1;
 	int fd = op->SET_ATTR_tree == PLAN_NO_SLOT ? opened : run->slot[op->SET_ATTR_tree];
 	return fd < 0 ? fd : (int)SYS(mount_setattr, fd, "", flags, &attr, sizeof(attr));
 }
@@ -75,7 +75,7 @@ int op_readonly_path(struct run *run, const struct plan_op *op)
 int op_clone_self(struct run *run, const struct plan_op *op)
 {
 	struct mount_attr attr = {.attr_set = op->CLONE_SELF_set, .propagation = MS_PRIVATE};
-	SCOPED_FD(target) = in_root_plain(plan_string(run, op->CLONE_SELF_path), RESOLVE_NO_SYMLINKS, op->flags);
+	SCOPED_FD(target) = in_root_plain(plan_string(run, op->CLONE_SELF_path), op->flags);
 	if (target < 0)
 		return target;
 	if (is_same_place(AT_FDCWD, target))
@@ -97,7 +97,7 @@ int op_attach_self(struct run *run, const struct plan_op *op)
 	int *tree = &run->slot[op->ATTACH_SELF_tree];
 	if (*tree < 0)
 		return 0;
-	SCOPED_FD(target) = in_root_plain(plan_string(run, op->ATTACH_SELF_path), RESOLVE_NO_SYMLINKS, 0);
+	SCOPED_FD(target) = in_root_plain(plan_string(run, op->ATTACH_SELF_path), 0);
 	if (target < 0)
 		return target;
 	if (!is_same_file(*tree, target)) /* somebody renames things in a volume meanwhile */

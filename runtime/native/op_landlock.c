@@ -50,7 +50,7 @@ static int allow_beneath(int ruleset, int fd, uint64_t access)
 
 int op_landlock_path(struct run *run, const struct plan_op *op)
 {
-	SCOPED_FD(fd) = in_root_plain(plan_string(run, op->LANDLOCK_PATH_path), RESOLVE_NO_SYMLINKS, op->flags);
+	SCOPED_FD(fd) = in_root_plain(plan_string(run, op->LANDLOCK_PATH_path), op->flags);
 	return fd < 0 ? fd : allow_beneath(run->slot[op->LANDLOCK_PATH_ruleset], fd, op->LANDLOCK_PATH_access);
 }
 

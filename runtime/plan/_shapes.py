@@ -64,7 +64,7 @@ SHAPES: dict[str, tuple[int, int, str, dict[str, int]]] = {
     "MOUNT_FS": (29, 0x440, "list", {"root": 0, "tree": 1, "attr": 6, "propagation": 7, "target_mode": 8, "fstype": 10, "target": 11, "source": 12}),
     "MOUNT_TREE": (30, 0x403, "", {"root": 0, "tree": 1, "target": 10}),
     "MOUNT_COPY": (31, 0x403, "", {"root": 0, "tree": 1, "target": 10}),
-    "SET_ATTR": (32, 0xc0, "", {"tree": 0, "userns": 1, "set": 6, "clear": 7, "propagation": 8, "resolve": 9, "path": 10}),
+    "SET_ATTR": (32, 0xc0, "", {"tree": 0, "userns": 1, "set": 6, "clear": 7, "propagation": 8, "path": 10}),
     "MAKE_DIR": (33, 0x441, "", {"root": 0, "mode": 6, "path": 10}),
     "MAKE_DEV": (34, 0x5c1, "", {"root": 0, "mode": 6, "rdev": 7, "owner": 8, "path": 10}),
     "SYMLINK": (35, 0xc01, "", {"root": 0, "path": 10, "target": 11}),

@@ -97,7 +97,7 @@ HEADER = (
 # op flags, by op (bit numbers are shared only by name)
 OP_FLAGS = {
     "RECURSIVE": 1 << 0,
-    "OPTIONAL": 1 << 1,  # a missing target is no error (ENOENT; where no symlink is followed ENOTDIR, ELOOP)
+    "OPTIONAL": 1 << 1,  # a missing target (ENOENT) is not an error; a path: nor one behind a file or a symlink, where none is followed
     "TOLERATE": 1 << 2,  # EPERM/EACCES (and EROFS) warn instead of failing
     "REPLACE": 1 << 3,  # SYMLINK: an existing wrong entry is replaced
     "COPY_UP": 1 << 4,  # MOUNT_FS tmpfs: the directory's content is copied into it first
@@ -226,10 +226,10 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
     "SET_ATTR": (
         "PI",
         "tree?< userns?<",
-        "set clear propagation? resolve?",
+        "set clear propagation?",
         "path?",
         "",
-        "mount_setattr on a tree, or on a path in the current root (resolve: RESOLVE_*); userns adds MOUNT_ATTR_IDMAP",
+        "mount_setattr on a tree, or on a path in the current root; userns adds MOUNT_ATTR_IDMAP",
     ),
     "MAKE_DIR": ("I", "root<", "mode", "path", "", "mkdir -p in root, component by component"),
     "MAKE_DEV": ("I", "root<", "mode rdev owner", "path", "", "mknod in root, verified; owner = uid << 32 | gid"),

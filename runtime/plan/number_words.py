@@ -23,7 +23,6 @@ _PROPAGATION = {
     "shared": mounts.MS_SHARED,
 }
 _FILTER = {name.removeprefix("SECCOMP_FILTER_FLAG_"): bit for name, bit in filters.FILTER_FLAGS.items()}
-_RESOLVE = {"NO_SYMLINKS": 0x04}
 _RLIMITS = {number: name for name, number in RLIMITS.items()}
 _MODES = {number: name for name, number in scheduling.MPOL_MODES.items()}
 # a place, or one place of one operation: the bits that it holds
@@ -31,7 +30,6 @@ _BITS = {
     "propagation": _PROPAGATION,
     "type": CLONE_WORDS,
     "types": CLONE_WORDS,
-    "resolve": _RESOLVE,
     "PROPAGATION flags": _PROPAGATION,
     "UNSHARE flags": CLONE_WORDS,
     "SECCOMP flags": _FILTER,

@@ -39,7 +39,6 @@ def test_operations_are_numbered_through_the_stages() -> None:
         (op("HOSTNAME", "", name="a\nb\\"), "HOSTNAME name=a\\nb\\\\"),
         (op("UMASK", "", mask=0), "UMASK mask=0000"),
         (op("SETSID", ""), "SETSID"),
-        (op("SET_ATTR", "", set=1, clear=0, resolve=4, path="/a"), "SET_ATTR set=ro clear=0 resolve=NO_SYMLINKS path=/a"),
         (op("LANDLOCK_RULESET", "", ruleset=16, fs=0b1011, net=2, scoped=3),
          "LANDLOCK_RULESET ruleset=#16 fs=EXECUTE|WRITE_FILE|READ_DIR net=CONNECT_TCP scoped=ABSTRACT_UNIX_SOCKET|SIGNAL"),
         (op("LANDLOCK_PATH", "", ruleset=16, access=4, path="/etc"), "LANDLOCK_PATH ruleset=#16 access=READ_FILE path=/etc"),
