@@ -97,7 +97,7 @@ HEADER = (
 # op flags, by op (bit numbers are shared only by name)
 OP_FLAGS = {
     "RECURSIVE": 1 << 0,
-    "OPTIONAL": 1 << 1,  # a missing target (ENOENT) is not an error; a path: nor one behind a file or a symlink, where none is followed
+    "OPTIONAL": 1 << 1,  # a missing target is no error (ENOENT; where no symlink is followed ENOTDIR, ELOOP)
     "TOLERATE": 1 << 2,  # EPERM/EACCES (and EROFS) warn instead of failing
     "REPLACE": 1 << 3,  # SYMLINK: an existing wrong entry is replaced
     "COPY_UP": 1 << 4,  # MOUNT_FS tmpfs: the directory's content is copied into it first
