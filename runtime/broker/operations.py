@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from runtime.broker.registry import Registration
     from runtime.broker.service import Service
 
+_TYPE_MASK, _REGULAR = 0o170000, 0o100000
+_LOG_MAX = 1 << 20
 _STATISTICS = ("received", "allowed", "denied", "continued", "asked", "timed_out", "gone", "replayed", "inflight")
 
 
 def complain(line: str) -> None:
-    """A line for whoever operates the broker: standard error is its log."""
+    """A line for whoever operates the broker: standard error is its log, which begins anew when it is large."""
+    status = posix.fstat(2)
+    if status.st_mode & _TYPE_MASK == _REGULAR and status.st_size > _LOG_MAX:
+        posix.ftruncate(2, 0)
     sys.stderr.write(f"broker: {line}\n")
     sys.stderr.flush()
 

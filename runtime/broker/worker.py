@@ -6,22 +6,16 @@ ready, and waits: it serves when the keeper says so, perhaps never.
 
 import posix
 import socket
-import sys
 
 from runtime.broker.keeper_wire import HELLO, READY, SERVE, Message, receive, send
 from runtime.broker.native import Core
+from runtime.broker.operations import complain
 from runtime.broker.service import Service
 from runtime.broker.settings import Settings, load_settings
 from runtime.broker.takeover import hand_on
 from runtime.errors import BrokerError
 
 THREADS = 4
-
-
-def complain(line: str) -> None:
-    """A line for whoever operates the broker: standard error is its log."""
-    sys.stderr.write(f"broker: {line}\n")
-    sys.stderr.flush()
 
 
 def _settings() -> Settings:

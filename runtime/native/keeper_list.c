@@ -63,11 +63,9 @@ struct registration *registration_find(struct keeper *keeper, uint64_t key)
 	return NULL;
 }
 
-/* Where its table comes from: it was passed, the metadata names a policy for the worker to compile, or it lies in the state directory. */
-static int find_table(const struct keeper *keeper, const struct process_state *state, const struct peer *peer)
+/* Where its table comes from: the metadata names a policy for the worker to compile (-1), or it lies in the state directory. */
+static int find_table(const struct keeper *keeper, const struct process_state *state)
 {
-	if (state->table >= 0)
-		return state->table < peer->fd_count ? peer->fds[state->table] : -EBADMSG;
 	if (strncmp(state->metadata, POLICY_KEY, sizeof(POLICY_KEY) - 1) == 0)
 		return -1;
 	int table = open_table(keeper, state->id);
@@ -81,7 +79,7 @@ int registration_add(struct keeper *keeper, const struct process_state *state, c
 		return -EBADMSG;
 	if (slot < 0)
 		return slot;
-	int table = find_table(keeper, state, peer);
+	int table = find_table(keeper, state);
 	if (table < -1)
 		return table;
 	struct registration *made = &keeper->registrations[slot];
@@ -91,12 +89,7 @@ int registration_add(struct keeper *keeper, const struct process_state *state, c
 	made->pid = (int)state->pid;
 	made->joined = state->joined;
 	made->pidfd = (int)SYS(pidfd_open, made->pid, 0);
-	made->exe_device = state->exe_device;
-	made->exe_inode = state->exe_inode;
-	if (!made->exe_inode)
-		identify(made, peer->pid);
-	if (state->deadline_ms)
-		made->deadline_ns = keeper_now() + (int64_t)(state->deadline_ms % (1ull << 40)) * 1000000;
+	identify(made, peer->pid);
 	memcpy(made->id, state->id, sizeof(made->id));
 	memcpy(made->metadata, state->metadata, sizeof(made->metadata));
 	made->key = ++keeper->last_key;

@@ -84,11 +84,8 @@ static void finish(struct keeper *keeper, struct peer *peer)
 	int error = process_state_parse(peer->data, peer->size, &state);
 	if (!error)
 		error = registration_add(keeper, &state, peer);
-	if (!error) {
+	if (!error)
 		peer->fds[state.listener] = -1; /* the registration's now */
-		if (state.table >= 0)
-			peer->fds[state.table] = -1;
-	}
 	int32_t answer = -error;
 	(void)SYS(sendto, peer->fd, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 	peer_close(peer);

@@ -8,13 +8,10 @@
 #define METADATA_MAX 1024
 #define KEEPER_FDS 4
 
-/* Which of the passed descriptors is what; -1: not among them. */
 struct process_state {
 	uint64_t pid;
-	bool joined;      /* the container runs already: a process that joins it, not its init */
-	int listener, table; /* indexes into the passed descriptors */
-	uint64_t exe_device, exe_inode; /* 0: not said */
-	uint64_t deadline_ms;           /* what is left of its time, 0: not said */
+	bool joined;  /* the container runs already: a process that joins it, not its init */
+	int listener; /* index into the passed descriptors */
 	char id[ID_MAX];
 	char metadata[METADATA_MAX];
 };

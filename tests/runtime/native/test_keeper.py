@@ -195,9 +195,6 @@ def test_no_table_and_no_policy_is_refused(keeper: Keeper, listener: int) -> Non
         {"state": {"id": "a" * 1024}},
         {"metadata": "x" * 1024},
         {"metadata": 5},
-        {"posternExe": "x"},
-        {"posternExe": [1]},
-        {"posternLeft": -4},
     ],
 )
 def test_a_state_that_is_none_is_refused(changes: dict[str, Any], keeper: Keeper, listener: int) -> None:
@@ -307,7 +304,7 @@ JSON = st.recursive(
 @given(data=st.data())
 def test_no_document_harms_the_keeper(data: st.DataObject, long_lived: Keeper) -> None:
     """Whatever comes, there is an answer or a closed connection, and the next registration is taken."""
-    names = ["pid", "fds", "state", "metadata", "posternExe", "posternLeft", "ociVersion"]
+    names = ["pid", "fds", "state", "metadata", "ociVersion"]
     changes = data.draw(st.dictionaries(st.sampled_from(names), JSON, max_size=3))
     document = encoded(**changes)
     cut = data.draw(st.integers(0, len(document)))
