@@ -102,6 +102,7 @@ def _check_wild(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]
     """Wildcards that mounts cannot express: writing goes to the broker, executing cannot.  What has to stay as it is."""
     rigid = ""
     for layer, section in layers:
+        _check_empty(findings, layer, section)
         for name in ("execute", "exec"):
             for pattern, rule in section[name] or ():
                 if is_wild(pattern):
@@ -114,6 +115,14 @@ def _check_wild(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]
         if any(is_wild(pattern) for pattern, _ in section["hide"] or ()):
             rigid = rigid or "names"
     return rigid
+
+
+def _check_empty(findings: "Findings", layer: "Layer", section: "dict[str, Any]") -> None:
+    """Lists under which no program at all could be started."""
+    for name, found in (("execute", section["execute"]), ("read", _readable(section)), ("exec", section["exec"])):
+        if found is not None and not found:
+            key = name if name == "exec" else f"filesystem.{name}"
+            findings.impossible(layer, key, "the list is empty: not even the container's own program could be started")
 
 
 def _areas(section: "dict[str, Any]", name: str) -> list[str]:
@@ -160,16 +169,17 @@ def _landlock(
 ) -> tuple[int, tuple[tuple[int, str], ...]]:
     abi = findings.facts.landlock
     readers = [(layer, _readable(section)) for layer, section in layers if section["read"] is not None]
+    named = [(layer, section["read"]) for layer, section in layers if section["read"] is not None]
     programs = [(layer, section["exec"]) for layer, section in layers if section["exec"] is not None]
     handled = 0
     rules: list[tuple[int, str]] = []
     if readers and _reads_by_broker(findings, layers):
         table["read"] = [_numbered(findings, layer, patterns or []) for layer, patterns in readers]
-        _explain_reads(findings, readers, BROKER, "the path of what was opened is checked")
+        _explain_reads(findings, named, BROKER, "the path of what was opened is checked")
     elif readers:
         handled |= _READ
         rules += [(_READ, path) for path in _openings([patterns or [] for _, patterns in readers])]
-        _explain_reads(findings, readers, LANDLOCK, "opening; what stat tells stays visible")
+        _explain_reads(findings, named, LANDLOCK, "opening; what stat tells stays visible")
     if programs and not abi:
         for layer, patterns in programs:
             for rule in {rule for _, rule in patterns} or {None}:

@@ -1,5 +1,7 @@
 """Rules for files: which place is closed how, what Landlock allows, what is covered, what the broker is left with."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +50,7 @@ def test_layers_are_a_conjunction() -> None:
 
 
 PLACES = st.lists(st.sampled_from(("/", "/a", "/a/b", "/a/b/c", "/ab", "/c", "/c/d")), max_size=4)
-SECTIONS = st.fixed_dictionaries({"write": st.none() | PLACES, "execute": st.none() | PLACES})
+SECTIONS = st.fixed_dictionaries({"write": st.none() | PLACES, "execute": st.none() | PLACES.filter(bool)})
 
 
 @given(st.lists(SECTIONS, min_size=1, max_size=3), st.sampled_from(("/", "/a", "/a/x", "/a/b/c/d", "/abc", "/c/d/e")))
@@ -160,6 +162,23 @@ def test_wildcards_where_files_are_written() -> None:
         if rule["action"] == "SCMP_ACT_ERRNO"
     }
     assert {"rename", "linkat", "unlinkat", "fchmod", "fsetxattr", "truncate", "ioctl"} <= denied
+
+
+@pytest.mark.parametrize(
+    ("one", "key"),
+    [(files(execute=[]), "filesystem.execute"), (files(read=[]), "filesystem.read"), (layer(exec=[]), "exec")],
+)
+def test_lists_that_let_nothing_start(one: dict[str, Any], key: str) -> None:
+    """Said before the kernel says it in its own words."""
+    assert refusal(one) == [f"/p.yaml: {key}: the list is empty: not even the container's own program could be started"]
+    assert refusal(files(read=[], execute=["/usr"])) == []
+
+
+def test_what_is_only_readable_because_it_is_writable_is_told_once() -> None:
+    """By what keeps everything else from being written."""
+    found = lowered(files(read=["/a"], write=["/w"], execute=["/x"]))
+    assert [row_of(found, f"rule {number}")[0][0] for number in range(3)] == ["landlock", "mounts", "mounts"]
+    assert [len(row_of(found, f"rule {number}")) for number in range(3)] == [1, 1, 1]
 
 
 def test_hidden_paths() -> None:
