@@ -40,7 +40,7 @@ _ACTIONS = {"allow": ALLOW, "deny": ERRNO, "broker": NOTIFY, "log": LOG, "kill":
 _MFD_NOEXEC_SEAL = 0x8
 _EVERY_NAMESPACE = sum(NAMESPACES.values())
 IO_URING = ("io_uring_setup", "io_uring_enter", "io_uring_register")
-# whatever could change the mounts that rules for files stand on, or open files without a path
+# whatever could change the mounts that rules for files stand on, or open files without being asked
 MOUNTING = (
     "mount",
     "umount",
@@ -55,6 +55,9 @@ MOUNTING = (
     "fspick",
     "mount_setattr",
     "open_by_handle_at",
+    "fanotify_init",  # its events come with the files that they are about, opened
+    "acct",
+    "swapon",
 )
 # for rules that look at names: whoever may rename a file may choose its rule
 RENAMING = ("rename", "renameat", "renameat2", "link", "linkat")
