@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -279,3 +281,21 @@ def test_a_device_may_be_written_to_where_files_may_not() -> None:
     with serving() as broker:
         code, out = broker.run(policy, "exec", "/bin/sh", "-c", "echo x > /dev/null && echo fine")
     assert (code, out) == (0, "fine\n")
+
+
+def test_a_broker_without_root_takes_no_table_that_it_cannot_serve() -> None:
+    """It could do nothing for anybody, so the container is refused and not each of its calls."""
+    script = (
+        "import os, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from integration.framework.gate import memory_file, table\n"
+        "from runtime.broker.native import Core\n"
+        "from runtime.broker.table import encode_table\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "with Core(os.memfd_create('journal'), 1) as core:\n"
+        "    fd = memory_file(encode_table(table({'openat': 'open'})))\n"
+        "    try: core.add(1, os.dup(0), fd, (os.getpid(), 0, 0))\n"
+        "    except OSError as error: print(error.errno)\n"
+    )
+    command = [sys.executable, "-c", script, str(Path(__file__).parents[2])]
+    result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert result.stdout == f"{EPERM}\n"

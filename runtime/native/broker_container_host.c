@@ -21,6 +21,19 @@
 #define STATX_MNT_ID_UNIQUE 0x4000u
 #endif
 
+/* Whether the table wants something done for a caller: that takes rights which a broker without root has not. */
+static bool wants_acting(const struct table *table)
+{
+	if (table->header->mode != MODE_ENFORCE && table->header->mode != MODE_ASK)
+		return false;
+	for (uint32_t i = 0; i < table->header->call_count; i++) {
+		uint8_t handler = table->calls[i].handler;
+		if ((handler >= HANDLER_OPEN && handler <= HANDLER_SEND) || handler == HANDLER_MKNOD)
+			return true;
+	}
+	return false;
+}
+
 /* The table in memory of our own: a file could change after it was checked. NULL and -errno in *error. */
 static struct loaded *load(int fd, int *error)
 {
@@ -43,6 +56,8 @@ static struct loaded *load(int fd, int *error)
 	for (ssize_t part = 1; got < size && part > 0; got += part > 0 ? (size_t)part : 0)
 		part = pread(fd, (char *)(loaded + 1) + got, size - got, (off_t)got);
 	*error = got < size ? -EIO : table_check(loaded + 1, size, &loaded->table, &why);
+	if (*error == 0 && geteuid() != 0 && wants_acting(&loaded->table))
+		*error = -EPERM; /* better than to refuse every call later */
 	if (*error) {
 		free(loaded);
 		return NULL;
@@ -71,11 +86,20 @@ static void tell_end(struct broker *broker, struct container *container)
 		emit(broker, &event);
 }
 
+/* Whether a container that has so many calls in flight may bring another one: below its own limit, and no more than are left for all, so
+ * that one alone gets half of the journal and there is always a slot for the next. */
+bool has_room(const struct broker *broker, uint32_t inflight, uint32_t limit)
+{
+	uint32_t taken = atomic_load(&broker->inflight), all = SLOTS - WORKERS_MAX; /* each worker keeps one */
+	return inflight < limit && taken < all && inflight < all - taken;
+}
+
 void container_done(struct broker *broker, struct container *container)
 {
 	const struct loaded *loaded = atomic_load(&container->loaded);
 	uint32_t limit = loaded->table.header->max_inflight, left = atomic_fetch_sub(&container->inflight, 1) - 1;
-	if (atomic_load(&container->paused) && left < limit && atomic_exchange(&container->paused, false))
+	atomic_fetch_sub(&broker->inflight, 1);
+	if (atomic_load(&container->paused) && (left == 0 || has_room(broker, left, limit)) && atomic_exchange(&container->paused, false))
 		(void)container_arm(broker, container, EPOLL_CTL_MOD);
 	if (left == 0)
 		tell_end(broker, container);
@@ -151,6 +175,7 @@ static void replay(struct broker *broker, struct container *container)
 			continue; /* the caller hangs until a signal, as it did so far */
 		*parked = (struct parked){.slot = slot, .container = container, .began_ns = now_ns(), .generation = container->generation};
 		atomic_fetch_add(&container->inflight, 1);
+		atomic_fetch_add(&broker->inflight, 1);
 		atomic_fetch_add(&container->replayed, 1);
 		(void)pthread_mutex_lock(&broker->lock);
 		parked->next = broker->answered;

@@ -171,6 +171,7 @@ struct broker {
 	struct container *retired_containers;
 	_Atomic uint64_t epoch, ticket;
 	_Atomic int available, threads; /* workers that do not wait for somebody else, and all */
+	_Atomic uint32_t inflight;      /* calls of all containers */
 	_Atomic uint32_t waits;         /* calls that wait for somebody else, of all containers */
 	sem_t tick;                     /* wakes the clock before its time */
 	_Atomic(struct worker *) workers[WORKERS_MAX];
@@ -196,6 +197,7 @@ int inject(struct call *call, int fd, bool cloexec); /* the caller's number, or 
 void kill_target(struct call *call);
 /* broker_container_host.c */
 void container_done(struct broker *broker, struct container *container); /* one call less in flight */
+bool has_room(const struct broker *broker, uint32_t inflight, uint32_t limit);
 int container_arm(struct broker *broker, struct container *container, int operation);
 void container_gone(struct broker *broker, struct container *container);
 int container_retire(struct broker *broker, int index, bool forget); /* forget: what the journal knows of it, too */

@@ -58,11 +58,12 @@ static void serve(struct worker *worker, struct container *container, uint32_t e
 	atomic_fetch_add(&container->received, 1);
 	const struct loaded *loaded = atomic_load(&container->loaded);
 	uint32_t limit = loaded->table.header->max_inflight;
-	if (atomic_fetch_add(&container->inflight, 1) + 1 < limit) {
+	atomic_fetch_add(&broker->inflight, 1);
+	if (has_room(broker, atomic_fetch_add(&container->inflight, 1) + 1, limit)) {
 		(void)container_arm(broker, container, EPOLL_CTL_MOD);
 	} else {
 		atomic_store(&container->paused, true);
-		if (atomic_load(&container->inflight) < limit && atomic_exchange(&container->paused, false))
+		if (has_room(broker, atomic_load(&container->inflight), limit) && atomic_exchange(&container->paused, false))
 			(void)container_arm(broker, container, EPOLL_CTL_MOD);
 	}
 	decide(worker, container, worker->slot, NULL);
