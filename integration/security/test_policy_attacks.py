@@ -8,12 +8,9 @@ import pytest
 
 from integration.framework.container import Container
 from integration.framework.flavours import only
-from integration.framework.kernel import not_in_user_mode_linux
 from integration.security import policy_verdicts
 from integration.security.arena import ATTACK, Arena, attack_names
 from integration.security.attack_rows import EGRESS, EXECUTION, MAPPED, NAMES, OWN, POLICIES, ROWS, WRITES
-
-pytestmark = not_in_user_mode_linux("entry points of other architectures and devices are not those of a machine")
 
 INSIDE = "/tmp"
 FILES = Path(__file__).parent / "policies"
