@@ -1,8 +1,8 @@
 """argv to an invocation, with runc's grammar.
 
 One or two dashes mean the same; `--flag=value` or `--flag value`; a switch may be given a value only with `=`; the last of repeated
-flags wins; flags may follow the ID, except where a command line follows it (exec, kill, ps); `--` ends flags.  Pure: asks
-nothing of the machine and prints nothing.
+flags wins, except that --policy may be given once; flags may follow the ID, except where a command line follows it (exec, kill, ps);
+`--` ends flags.  Pure: asks nothing of the machine and prints nothing.
 """
 
 from runtime.cli.options import GLOBAL_FLAGS, HELP, NOT_BUILT, VERBS, find_flag
@@ -93,6 +93,9 @@ def take_flags(argv: list[str], lines: str, stops: bool) -> tuple[dict[str, Valu
         elif flag.kind == "list":
             earlier = values.get(flag.name)
             values[flag.name] = [*earlier, text] if isinstance(earlier, list) else [text]
+        elif flag.name == "policy" and flag.name in values:
+            # policies add up everywhere else, so nobody would expect the first of two to be dropped
+            raise UsageError("--policy is given twice: what holds in addition goes into a policy's extends")
         else:
             values[flag.name] = text
     return values, positional, []

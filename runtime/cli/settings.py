@@ -81,10 +81,13 @@ def settle(invocation: Invocation, values: "Mapping[str, Value]", report: Report
     invocation.root = absolute(root) if root else default_root(posix.environ)
     invocation.rootless = _rootless(values)
     invocation.cgroup_manager = _cgroup_manager(values)
-    policy = invocation.text("policy") or _text(values, "policy") or None
-    if policy:
+    given = invocation.flags if "policy" in invocation.flags else values
+    if "policy" in given:
+        policy = _text(given, "policy")
         from runtime.policy.trusted import is_file
 
+        if not policy:  # a variable that is not set: nobody asked for a container without a policy
+            raise UsageError('invalid --policy "": must name a policy or a file; none says on purpose that there is none')
         invocation.policy = absolute(policy) if is_file(policy) else policy
     directory = _text(values, "policy-dir").rstrip("/")
     if directory:

@@ -50,7 +50,7 @@ def find_policy(invocation: Invocation, config: "Mapping[str, Any]") -> "Resolve
     """The policy that holds for a container.  Raises: PolicyError."""
     annotations = config.get("annotations") or {}
     asked, directory = invocation.policy, invocation.policy_dir or SITE
-    if asked is None and ANNOTATION not in annotations and _is_absent(f"{directory}/{SITE_NAME}"):
+    if asked is None and ANNOTATION not in annotations and _is_absent(directory):
         return None
     from runtime.policy.choose import choose_policy
 
@@ -69,10 +69,13 @@ def is_learning(invocation: Invocation, config: "Mapping[str, Any]") -> bool:
     return wants_learning(invocation.policy, annotation, site)
 
 
-def _is_absent(path: str) -> bool:
-    """Whether there is no such file for sure: one that we may only not look at could hold a floor."""
+def _is_absent(directory: str) -> bool:
+    """Whether the site has no config for sure: one that we may only not look at, or that others could have removed, had a floor."""
     try:
-        posix.stat(path)
+        status = posix.stat(directory)
+        if status.st_mode & 0o022 or status.st_uid not in (0, posix.geteuid()):
+            return False  # refused by name where files are read
+        posix.stat(f"{directory}/{SITE_NAME}")
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

@@ -26,6 +26,8 @@ def load_policy(word: str, root: str, directory: str, beside: str = "") -> Resol
 
     Raises: PolicyError.
     """
+    if not word:
+        raise PolicyError(['"" names no policy; none says on purpose that there is none'])
     found = None if is_file(word) else load_builtin(word)
     return found or _from_file(*find_source(word, directory, beside), root, directory)
 

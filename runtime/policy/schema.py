@@ -212,7 +212,7 @@ class Broker(_Section):
     timeout_ms: Annotated[int, Field(strict=True, ge=1, le=600_000)] = Field(
         default=5000, description="for one decision"
     )
-    max_inflight: Annotated[int, Field(strict=True, ge=1, le=4096)] = Field(
+    max_inflight: Annotated[int, Field(strict=True, ge=1, le=512)] = Field(
         default=64, description="decisions at a time"
     )
     on_failure: Literal["deny", "kill"] = Field(default="deny", description="when no decision can be had")

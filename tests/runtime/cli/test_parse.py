@@ -152,6 +152,14 @@ def test_tables_are_well_formed(lines: str) -> None:
         assert flag.kind in {"switch", "text", "number", "list"}
 
 
+@pytest.mark.parametrize("argv", [["--policy=a", "--policy", "b", "run", "c"], ["run", "--policy=a", "--policy=a", "c"]])
+def test_a_second_policy_is_not_dropped(argv: list[str]) -> None:
+    """Policies add up everywhere else: one of two would be missed.  The verb's own in place of the global one is something else."""
+    with pytest.raises(WrongUsage, match="--policy is given twice"):
+        parsed(*argv)
+    assert parsed("--policy=a", "run", "--policy=b", "c").flags["policy"] == "b"
+
+
 def test_unknown_flag_leaves_the_rest() -> None:
     """take_flags alone raises plain usage errors; whose usage is shown is its caller's business."""
     with pytest.raises(UsageError):

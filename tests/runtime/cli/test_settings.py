@@ -6,7 +6,7 @@ import pytest
 
 from runtime.cli.settings import default_root, report_of, settle
 from runtime.commands.invocation import Invocation, Value, absolute
-from runtime.errors import OciError
+from runtime.errors import OciError, UsageError
 from runtime.launch.report import Report
 
 RUNTIME_DIR = b"/run/user/7"
@@ -62,6 +62,13 @@ def test_the_policy_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
         invocation = Invocation("create", dict(flags), [])
         settle(invocation, dict(values), Report())
         assert (invocation.policy, invocation.policy_dir) == (policy, directory)
+
+
+@pytest.mark.parametrize(("flags", "values"), [({"policy": ""}, {"policy": "agent"}), ({}, {"policy": ""})])
+def test_an_empty_policy_is_refused(flags: dict[str, Value], values: dict[str, Value]) -> None:
+    """An unset variable in a script must not start a container without a policy."""
+    with pytest.raises(UsageError, match="none says on purpose"):
+        settle(Invocation("create", flags, []), values, Report())
 
 
 def test_root_and_log_start_where_the_caller_stands(monkeypatch: pytest.MonkeyPatch) -> None:

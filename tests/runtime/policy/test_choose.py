@@ -152,6 +152,30 @@ def test_what_others_could_have_written_is_refused(site: Site, tmp_path: Path) -
     assert "is longer than 256 KiB" in site.refuses(str(tmp_path / "long.yaml"))
 
 
+def test_directories_of_the_site_are_no_ones_either(site: Site, tmp_path: Path) -> None:
+    """Whoever can write there could take the config away, and the floor with it; a file that the operator names may lie anywhere."""
+    site.policy("mine")
+    site.config('[policy]\nfloor = ["mine"]\n')
+    other = write(tmp_path / "open" / "other.yaml", "name: other\n")
+    (tmp_path / "open").chmod(0o1777)
+    assert site.names(other) == ["other", "mine"]
+    (site.directory / "policies").chmod(0o775)
+    assert f"{site.directory}/policies: can be written by others (mode 0775): chmod go-w" in site.refuses()
+    (site.directory / "policies").chmod(0o755)
+    for there in (True, False):
+        site.directory.chmod(0o1777)
+        assert f"{site.directory}: can be written by others (mode 1777): chmod go-w" in site.refuses("agent")
+        site.directory.chmod(0o755)
+        if there:
+            (site.directory / "config.toml").unlink()
+    assert site.names("agent") == ["agent"]
+
+
+def test_an_empty_name_is_no_policy(site: Site) -> None:
+    """A variable that is not set asks for nothing on purpose."""
+    assert '"" names no policy' in site.refuses("")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_policy_of_another_user_is_refused(site: Site) -> None:
     """Even one that only its owner can write."""

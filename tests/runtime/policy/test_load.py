@@ -48,6 +48,12 @@ def test_a_key_without_a_value_is_no_policy() -> None:
     assert violations_of("syscalls:\n") == ["test.yaml:2: syscalls: has no value"]
 
 
+def test_one_container_cannot_ask_for_every_place_in_the_broker() -> None:
+    """Decisions at a time are bounded by far less than what the broker holds for all."""
+    assert violations_of("broker: {max_inflight: 512}\n") == []
+    assert len(violations_of("broker: {max_inflight: 513}\n")) == 1
+
+
 def test_what_is_no_policy_at_all() -> None:
     """A list, a word, nothing, and a file without a name."""
     for text, line in (
