@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from integration.framework.gate import OPENS, Gated, memory_file, paths, serving, table
 from runtime.broker.native import Core
 from runtime.broker.table import encode_table
@@ -125,3 +127,14 @@ def test_a_new_broker_does_not_take_a_root_that_init_chose(tmp_path: Path) -> No
         assert gated.finish() == (0, f"{EACCES}\n")
     os.close(journal)
     os.close(policy)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_an_abstract_name_that_the_kernel_chooses(*, allowed: bool) -> None:
+    """bind(2) without a name gives one, which is abstract as any other: only where those are allowed."""
+    script = (
+        "import _socket\ns = _socket.socket(_socket.AF_UNIX)\n"
+        "try:\n    s.bind('')\nexcept OSError as error:\n    print(error.errno)\nelse:\n    print(s.getsockname()[0])"
+    )
+    out = python(table({"bind": "bind"}, unix_bind=paths("/tmp"), unix_abstract=allowed), script)
+    assert out.split() == (["0"] if allowed else [str(EACCES)])

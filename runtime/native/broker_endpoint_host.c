@@ -164,7 +164,7 @@ static bool allow_unix(struct call *call, struct endpoint *endpoint, enum use us
 	const struct sockaddr_un *un = &endpoint->address.un;
 	char path[sizeof(un->sun_path) + 1];
 	if (endpoint->size <= offsetof(struct sockaddr_un, sun_path))
-		return true; /* unnamed: bind chooses an abstract name, connect fails */
+		return use != USE_BIND || call->table->header->flags & TABLE_ABSTRACT; /* bind chooses an abstract name, connect fails */
 	if (un->sun_path[0] == '\0') {
 		(void)snprintf(call->text, sizeof(call->text), "%s", use == USE_BIND ? "bind" : "connect");
 		describe_address(call, un, endpoint->size);
