@@ -57,8 +57,11 @@ static bool matches(const char *pattern, size_t pattern_size, const char *path, 
 
 bool glob_matches(const char *pattern, size_t pattern_size, const char *path, size_t path_size)
 {
-	if (matches(pattern, pattern_size, path, path_size))
-		return true;
-	bool below = pattern_size >= 3 && pattern[pattern_size - 3] == '/' && is_deep(pattern, pattern_size, pattern_size - 2);
-	return below && matches(pattern, pattern_size - 3, path, path_size);
+	while (!matches(pattern, pattern_size, path, path_size)) {
+		/* the directory itself is below itself, at depth none */
+		if (pattern_size < 3 || pattern[pattern_size - 3] != '/' || !is_deep(pattern, pattern_size, pattern_size - 2))
+			return false;
+		pattern_size -= 3;
+	}
+	return true;
 }
