@@ -55,6 +55,19 @@ static int free_slot(const struct keeper *keeper)
 	return -ENOSPC;
 }
 
+/* A container that leaves something behind with every exec gets half of the places, and of what is left with others like it a share:
+ * there is always room for the next one's. */
+static bool has_its_share(const struct keeper *keeper, const char *id)
+{
+	size_t own = 0;
+	for (size_t i = 0, seen = 0; i < REGISTRATIONS_MAX && seen < keeper->registered; i++) {
+		const struct registration *one = &keeper->registrations[i];
+		seen += one->key != 0;
+		own += one->key != 0 && strcmp(one->id, id) == 0;
+	}
+	return own >= REGISTRATIONS_MAX - keeper->registered;
+}
+
 struct registration *registration_find(struct keeper *keeper, uint64_t key)
 {
 	for (size_t i = 0; key && i < REGISTRATIONS_MAX; i++)
@@ -79,6 +92,8 @@ int registration_add(struct keeper *keeper, const struct process_state *state, c
 		return -EBADMSG;
 	if (slot < 0)
 		return slot;
+	if (state->joined && has_its_share(keeper, state->id))
+		return -ENOSPC;
 	int table = find_table(keeper, state);
 	if (table < -1)
 		return table;

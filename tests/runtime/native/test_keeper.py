@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -266,6 +267,15 @@ def test_a_container_whose_time_is_up_is_killed(keeper: Keeper, listener: int) -
     assert keeper.register(encoded(pid=victim.pid, metadata="policy=short"), [listener]) == 0
     assert victim.wait(10) == -signal.SIGKILL
     assert keeper.await_notes(keeper_wire.OVER, 1)
+
+
+def test_processes_of_one_container_leave_room_for_others(keeper: Keeper, listener: int) -> None:
+    """What execs left behind takes half of the places, not all: new containers find one, and so do their processes."""
+    running = {**process_state()["state"], "status": "running"}
+    answers = [keeper.register(encoded(state=running), [listener]) for _ in range(2050)]
+    assert answers == [0] * 2048 + [errno.ENOSPC] * 2
+    assert keeper.register(encoded(state={**running, "id": "other"}), [listener]) == 0
+    assert keeper.register(encoded(), [listener]) == 0
 
 
 def test_a_second_keeper_leaves_the_place_to_the_first(keeper: Keeper, program: list[str]) -> None:
