@@ -1,5 +1,6 @@
 """What is depended on is written once, pinned once, and copied whole into an installation."""
 
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -73,3 +74,21 @@ def test_a_schema_module_that_records_no_path_stops_the_installation(tmp_path: P
     compiled.write_text("SCHEMAS = {}\n")
     with pytest.raises(SystemExit, match="does not record its extension"):
         build.forget_build_environment(str(compiled))
+
+
+def test_an_isolated_build_has_what_the_generators_import() -> None:
+    """pip builds in an environment that holds what [build-system] requires and nothing else."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    required = project["build-system"]["requires"]
+    program = (
+        "import sys; before = set(sys.modules);"
+        "import oci_schemas.build, runtime.policy.build, runtime.syscalls._build;"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=CHECKOUT
+    ).stdout.split()
+    distributions = importlib.metadata.packages_distributions()
+    needed = {normalised(name) for module in loaded for name in distributions.get(module, ())}
+    ours = {normalised(word) for word in project["project"]["dependencies"]}
+    assert {"cffi", "pydantic", "pyyaml"} <= needed & ours <= {normalised(word) for word in required}
