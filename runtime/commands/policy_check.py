@@ -32,7 +32,7 @@ def execute(call: PolicyCall) -> int:
 def _check(path: str, directory: str) -> None:
     """Raises: PolicyError."""
     if not path.endswith(".toml"):
-        compile_artefact(path, directory)
+        compile_artefact(path, directory, judge=True)
         return
     data = read_trusted(path, directory)
     if data is None:

@@ -10,7 +10,8 @@ from typing import Any
 from oci_schemas.wording import quoted
 from runtime.errors import PolicyError
 from runtime.policy.built_in import FORMAT, builtin_names, load_builtin
-from runtime.policy.load import format_found, load_policy
+from runtime.policy.enforceable import unenforceable
+from runtime.policy.load import dotted, format_found, load_policy
 from runtime.policy.names import nearest
 from runtime.policy.normalise import normalise
 from runtime.policy.trusted import SUFFIXES, is_file, read_trusted
@@ -21,13 +22,15 @@ MAX_DEPTH = 8
 MAX_FILES = 32
 
 
-def compile_artefact(path: str, directory: str) -> Artefact:
+def compile_artefact(path: str, directory: str, *, judge: bool = False) -> Artefact:
     """The resolved policy of a file.
 
-    `path` is absolute.  Raises: PolicyError with every violation of every file.
+    `path` is absolute.  `judge` also looks for what no host could enforce, which is otherwise left to lowering.  Raises: PolicyError with every violation of every file.
     """
     compiler = _Compiler(directory)
     name = compiler.add_file(path, ())
+    if judge:
+        compiler.add_unenforceable()
     if compiler.violations:
         raise PolicyError(compiler.violations)
     return {
@@ -49,6 +52,7 @@ class _Compiler:
         self.digests: list[str] = []
         self.violations: list[str] = []
         self._done: set[str] = set()
+        self._wrong: set[tuple[str, str]] = set()  # file and key of what was taken out of a layer
 
     def add_file(self, path: str, chain: tuple[str, ...]) -> str:
         """Add what a file extends, then the file itself; returns its policy's name."""
@@ -67,9 +71,18 @@ class _Compiler:
             self._extend(word, path, (*chain, path), where)
         layer = normalise(loaded, path, path)
         self.violations[at:at] = format_found(path, loaded.found)
+        for _, place, _ in loaded.found:
+            self._wrong.add((path, dotted(tuple(step for step in place if isinstance(step, str)))))
         if layer is not None:
             self.layers.append(layer)
         return loaded.policy.name if loaded.policy is not None else ""
+
+    def add_unenforceable(self) -> None:
+        """Add what no host could enforce, unless it may follow from something that was taken out."""
+        for text, where, why in unenforceable(self.layers):
+            whole = ": " not in text
+            if not (whole and any(where.startswith(path) and key.startswith(text) for path, key in self._wrong)):
+                self.violations.append(": ".join(filter(None, (where, text, why))))
 
     def _read(self, path: str) -> bytes | None:
         try:

@@ -27,6 +27,10 @@ class Judge:
         """Note a violation."""
         self._loaded.complain(self._loaded.in_file(place), text)
 
+    def is_touched(self, place: Place) -> bool:
+        """Whether something was found at a place or in it, so that what is missing there may not be missing in the file."""
+        return self._loaded.is_touched(self._loaded.in_file(place))
+
     def attempt(self, place: Place, function: Callable[..., T], *arguments: object) -> T | None:
         """The function's result; None, and a violation, when it raises ValueError."""
         try:

@@ -48,7 +48,7 @@ def parse_document(text: bytes, *, is_json: bool) -> Document:
     try:
         source = _decoded(text)
         if is_json:
-            json.loads(source)
+            _check_json(source)
             source = source.replace(
                 "\t", " "
             )  # only white space: JSON has no other raw tabs, and YAML's flow style wants spaces
@@ -61,6 +61,13 @@ def parse_document(text: bytes, *, is_json: bool) -> Document:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         document.found.append((1, (), printable(" ".join(str(error).split()))))
     return document
+
+
+def _check_json(source: str) -> None:
+    try:
+        json.loads(source)
+    except RecursionError:
+        raise ValueError(f"is nested deeper than {MAX_DEPTH}") from None
 
 
 def _decoded(text: bytes) -> str:

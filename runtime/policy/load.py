@@ -41,6 +41,10 @@ class Loaded:
         self.found.append((self.document.line(place), place, text))
         self._wrong.add(place)
 
+    def is_touched(self, place: Place) -> bool:
+        """Whether something was found at a place of the file, or in it."""
+        return any(found[: len(place)] == place for found in self._wrong)
+
     def in_file(self, place: Place) -> Place:
         """A place in `policy` as a place in the file, where the entries that were taken out still stand."""
         steps: Place = ()
@@ -70,7 +74,10 @@ class Loaded:
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 place = self.in_file(tuple(step for step in detail["loc"] if step not in (SECTION, WORD)))
-                self.complain(place, _message(detail, place))
+                if detail["type"] in ("too_short", "missing") and self.is_touched(place):
+                    self._wrong.add(place)  # empty because of what was taken out, which has been told
+                else:
+                    self.complain(place, _message(detail, place))
                 if place == ("name",):
                     self._named = True  # a name of ours stands in for it, so that the rest can be judged
                 elif detail["type"] == "missing":

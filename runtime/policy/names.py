@@ -99,6 +99,9 @@ _ARGUMENTS = {
 CONSTANTS = {**_ARGUMENTS, **DOMAINS, **TYPES, **PROTOCOLS, **CLONE_FLAGS, **IOCTLS, **PRCTLS}
 
 
+_NEAR = 0.75  # names of constants have prefixes in common, which alone make nothing near
+
+
 class Unknown(ValueError):
     """A word that stands for nothing; the text says what may have been meant."""
 
@@ -106,7 +109,7 @@ class Unknown(ValueError):
 def nearest(word: str, choices: Iterable[str]) -> str:
     """`, did you mean "X"?` when one of the choices is near; else nothing."""
     known = sorted(choices)
-    near = difflib.get_close_matches(word, known, 1) or difflib.get_close_matches(word.upper(), known, 1)
+    near = difflib.get_close_matches(word, known, 1, _NEAR) or difflib.get_close_matches(word.upper(), known, 1, _NEAR)
     return f', did you mean "{near[0]}"?' if near else ""
 
 

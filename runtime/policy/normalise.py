@@ -72,6 +72,13 @@ def _places(judge: Judge, policy: Policy) -> dict[str, str]:
         for name, (section, key) in _PLACES.items()
         if getattr(getattr(policy, section), key)
     }
+    places |= {name: judge.where((name,)) for name in ("syscalls", "exec") if getattr(policy, name) is not None}
+    files = policy.filesystem
+    places |= {
+        f"filesystem.{key}": judge.where(("filesystem", key))
+        for key in ("read", "write", "execute")
+        if files is not None and getattr(files, key) is not None
+    }
     required = policy.requirements.model_dump(exclude_none=True)
     return {**places, **{f"requirements.{name}": judge.where(("requirements", name)) for name in required}}
 
@@ -110,7 +117,7 @@ def _resources(judge: Judge, section: Resources) -> Layer:
 def _broker(judge: Judge, section: Broker) -> Layer:
     found = section.model_dump()
     handler = section.handler
-    if section.mode == "ask" and handler is None:
+    if section.mode == "ask" and handler is None and not judge.is_touched(("broker", "handler")):
         judge.complain(("broker", "handler"), "mode ask needs somebody to ask")
     if handler is not None and not handler.startswith("unix:/") and not _is_function(handler):
         judge.complain(("broker", "handler"), "must be unix:/PATH of a socket, or MODULE:FUNCTION")

@@ -91,7 +91,8 @@ def _peers(judge: Judge, place: Place, entries: list[Peer]) -> list[Layer]:
 
 def _peer(judge: Judge, place: Place, entry: Peer) -> list[Layer]:
     if (entry.allow is None) == (entry.deny is None):
-        judge.complain(place, "needs exactly one of allow and deny")
+        if not judge.is_touched(place):
+            judge.complain(place, "needs exactly one of allow and deny")
         return []
     action = "deny" if entry.allow is None else "allow"
     words = entry.allow or entry.deny or []

@@ -46,6 +46,41 @@ def test_check_lists_what_is_wrong(invocation: Invocation, tmp_path: Path, capfd
     assert capfd.readouterr().out == f"{tmp_path}/gone.toml: no such file\n"
 
 
+def test_check_names_what_no_host_enforces(
+    invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In the same pass as other mistakes, with the line, and without looking at this host; a mistake is no second one."""
+    path = write(
+        tmp_path / "p.yaml",
+        """\
+name: p
+adit: all
+filesystem:
+  execute: ["/usr/*/bin"]
+  read: [usr]
+  hide: [/]
+exec: ["/bin/*"]
+syscalls:
+  default: allow
+  deny: [read, execve]
+""",
+    )
+    assert run(invocation, "check", path) == 1
+    assert sorted(capfd.readouterr().out.replace(path, "p").splitlines()) == [
+        'p:2: adit: unknown key, did you mean "audit"?',
+        "p:4: filesystem.execute: /usr/*/bin: no mechanism knows wildcards where programs are executed",
+        'p:5: filesystem.read[0]: "usr" must be absolute: paths are those of the container',
+        "p:6: filesystem.hide: /: the root cannot be hidden",
+        "p:7: exec: /bin/*: no mechanism knows wildcards where programs are executed",
+        "p:8: syscalls: denies what starting a program takes: read, execve",
+    ]
+    write(tmp_path / "p.yaml", "name: p\nexec: []\nsyscalls: {allow: [reed]}\n")
+    assert run(invocation, "check", path) == 1
+    assert [line.partition(path)[2][:9] for line in capfd.readouterr().out.splitlines()] == [":3: sysca", ":2: exec:"]
+    for name in ("agent", "batch-job", "development"):
+        assert run(invocation, "check", write(tmp_path / "q.yaml", f"name: q\nextends: {name}\n")) == 0
+
+
 def test_check_of_a_config_checks_what_it_names(
     invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,7 +146,7 @@ def test_compile_keeps_the_policy(invocation: Invocation, tmp_path: Path, capfd:
 
 def test_import_says_what_it_lost(invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The policy goes to standard output or a file, what it does not say to standard error."""
-    path = write(tmp_path / "My Profile.json", '{"defaultAction": "SCMP_ACT_KILL", "x": 1}')
+    path = write(tmp_path / "My Profile.json", '{"defaultAction": "SCMP_ACT_ALLOW", "x": 1}')
     assert run(invocation, "import", path) == 0
     shown = capfd.readouterr()
     assert shown.out.startswith("name: my-profile\n")

@@ -54,6 +54,35 @@ def test_one_container_cannot_ask_for_every_place_in_the_broker() -> None:
     assert len(violations_of("broker: {max_inflight: 513}\n")) == 1
 
 
+def test_what_follows_from_a_mistake_is_no_further_one() -> None:
+    """A list is not empty, and a key not missing, because what stands there is wrong."""
+    text = """\
+network:
+  egress: [{alow: any}]
+  bind: [{ports: 1, protocols: [sctp]}, {ports: {}}]
+broker: {mode: ask, handler: {}}
+"""
+    found = violations_of(text)
+    assert [line.split(": ")[1] for line in found] == [
+        "network.egress[0].alow",
+        "network.bind[0].protocols[0]",
+        "network.bind[1].ports[0]",
+        "broker.handler",
+    ]
+
+
+def test_only_near_names_are_suggested() -> None:
+    """A prefix in common makes nothing near."""
+    text = "clone_flags: [CLONE_VM, CLONE_NEWUSR]\nioctl: [TIOCFOO]\nsyscalls: {errno: ENOPE}\n"
+    assert [line.partition(", did you mean ")[2] for line in violations_of(text)] == ["", '"CLONE_NEWUSER"?', "", ""]
+
+
+def test_deep_json_is_refused_like_deep_yaml() -> None:
+    """With the same words."""
+    deep = b'{"name": ' + b"[" * 100_000
+    assert format_found("x", load_policy(deep, is_json=True).found) == ["x:1: is nested deeper than 16"]
+
+
 def test_what_is_no_policy_at_all() -> None:
     """A list, a word, nothing, and a file without a name."""
     for text, line in (
