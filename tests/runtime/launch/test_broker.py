@@ -68,12 +68,17 @@ def callers(root: Path, count: int, tmp_path: Path) -> list[subprocess.Popen[byt
         os.close(exe_fd)
 
 
+def complaints(stderr: bytes) -> list[bytes]:
+    """What was said, but for where the keeper stays: in a container's tree the hierarchy's root is not to be entered."""
+    return [line for line in stderr.splitlines() if b"the broker stays in the cgroup of its caller" not in line]
+
+
 def test_one_keeper_however_many_ask(root: Path, tmp_path: Path) -> None:
     """Twenty at once: all go on, one keeper is there, and it listens."""
     started = callers(root, 20, tmp_path)
     for process in started:
         _, stderr = process.communicate(timeout=60)
-        assert (process.returncode, stderr) == (0, b"")
+        assert (process.returncode, complaints(stderr)) == (0, [])
     assert len(keepers(root)) == 1
     assert broker.is_listening(str(root))
 
@@ -83,7 +88,7 @@ def test_a_dead_keeper_is_replaced(root: Path, tmp_path: Path) -> None:
     for _ in range(2):
         process = callers(root, 1, tmp_path)[0]
         _, stderr = process.communicate(timeout=60)
-        assert (process.returncode, stderr) == (0, b"")
+        assert (process.returncode, complaints(stderr)) == (0, [])
         [pid] = keepers(root)
         os.kill(pid, signal.SIGKILL)
         for _ in range(1000):  # its command line is gone before its lock is
@@ -96,7 +101,7 @@ def test_a_dead_keeper_is_replaced(root: Path, tmp_path: Path) -> None:
 def test_the_keeper_keeps_nothing_of_its_caller(root: Path, tmp_path: Path) -> None:
     """A session and a working directory of its own, no descriptor of the caller's, standard error to its own log."""
     process = callers(root, 1, tmp_path)[0]
-    assert process.communicate(timeout=60)[1] == b""
+    assert complaints(process.communicate(timeout=60)[1]) == []
     [pid] = keepers(root)
     process_directory = Path("/proc", str(pid))
     assert os.getsid(pid) not in (os.getsid(0), process.pid)
