@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from integration.broker.test_survive import policy
-from integration.framework.broker import MEDIATED, Broker
+from integration.framework.broker import MEDIATED, Broker, wait_until
 from integration.framework.container import Container
 from integration.framework.flavours import only
 
@@ -83,9 +83,33 @@ def test_what_cannot_change_is_refused_with_the_rule(container: Container) -> No
     text = 'name: other\nfilesystem: {write: [/tmp], read: [/bin, /probe, /dev, /proc, /tmp, "/etc/n*"]}\nsyscalls: {default: allow, deny: [mlock]}\n'
     path = file_of(container, "other.yaml", text)
     container.call("policy", "apply", container.id, path).refused(
-        r"other\.yaml:3: syscalls\.deny: mlock: seccomp cannot be changed in a running container"
+        r"other\.yaml:3: syscalls\.deny: mlock: the seccomp filter cannot be changed in a running container"
     )
     assert talk.again() == "hello\n"
+    talk.close()
+
+
+def test_a_refusal_is_short_and_names_the_mechanism(container: Container) -> None:
+    """Of many rules three are named; only sections that would need a change are."""
+    talk = Talk(container)
+    calls = "mlock, munlock, sync, acct, chroot, reboot"
+    text = f"name: many\nnetwork: unrestricted\nfilesystem: {{write: [/tmp, /probe]}}\nsyscalls: {{default: allow, deny: [{calls}]}}\nprctl: [PR_SET_NAME]\n"
+    refused = container.call("policy", "apply", container.id, file_of(container, "many.yaml", text))
+    refused.refused("the seccomp filter cannot be changed in a running container")
+    assert len(refused.err) < 800
+    assert "network" not in refused.err
+    talk.close()
+
+
+def test_a_time_limit_holds_from_the_next_moment(container: Container) -> None:
+    """Counted from the container's beginning; taken back by root alone."""
+    talk = Talk(container)
+    long = file_of(container, "long.yaml", NARROW.replace("narrow", "long") + "limits: {wall_time: 10m}\n")
+    container.call("policy", "apply", container.id, long).ok()
+    assert "refused" in talk.again()
+    short = file_of(container, "short.yaml", NARROW.replace("narrow", "short") + "limits: {wall_time: 1ms}\n")
+    container.call("policy", "apply", container.id, short).ok()
+    wait_until(lambda: container.status() == "stopped", "the container's time is up")
     talk.close()
 
 

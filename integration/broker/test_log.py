@@ -19,6 +19,7 @@ FIELDS = {
     "container",
     "policy",
     "mode",
+    "init",
     "pid",
     "program",
     "syscall",
@@ -74,7 +75,9 @@ def test_people_read_sentences(container: Container, broker: Broker) -> None:
     prepared(container).run(*policy(container)).ok()
     count = len(broker.records(container.id))
     shown = container.call("policy", "log", container.id).ok().out.splitlines()
-    assert len(shown) == count
+    assert shown[0].startswith("--- ")
+    assert shown[0].endswith(f"UTC: container {container.id}, policy mediated")
+    assert len(shown) == count + 1
     [line] = [line for line in shown if "/etc/secret" in line]
     assert "openat" in line
     assert "denied (EACCES)" in line
@@ -102,6 +105,27 @@ def test_following_shows_what_comes(container: Container, broker: Broker) -> Non
         os.kill(follower.pid, signal.SIGINT)
         assert follower.wait(10) == 0
         follower.stdout.close()
+
+
+def test_following_ends_with_the_container(container: Container, broker: Broker) -> None:
+    """When it is gone nothing more can come; a container that never was is refused; the second of an ID is told from the first."""
+    for _ in range(2):
+        prepared(container).run(*policy(container)).ok()
+        broker.records(container.id)
+    shown = container.call("policy", "log", "--follow", container.id).ok().out
+    assert shown.count("--- ") == 2
+    container.call("policy", "log", "--follow", "nobody").refused(
+        "container nobody has no log below .*there is no such"
+    )
+
+
+def test_what_only_failed_is_no_denial(container: Container, broker: Broker) -> None:
+    """A file that a rule covers and that is not there."""
+    container.bundle.shell("cat /etc/hnone; true")
+    container.run(*policy(container)).ok()
+    [record] = [one for one in broker.records(container.id) if "/etc/hnone" in one.get("target", "")]
+    assert (record["verdict"], record["errno"]) == ("fail", "ENOENT")
+    assert "failed (ENOENT)" in container.call("policy", "log", container.id).ok().out
 
 
 def test_hostile_names_give_no_orders_to_a_terminal(container: Container, broker: Broker) -> None:

@@ -46,20 +46,24 @@ class CallNames:
         return self._names.get(number, str(number))
 
 
-def verdict_words(verdict: int, mode: str) -> tuple[str, str | None]:
-    """`allow`, `deny`, `would-deny` (mode audit) or `continue`, and the errno's name where there is one."""
+def verdict_words(verdict: int, mode: str, denied: bool = True) -> tuple[str, str | None]:
+    """`allow`, `deny`, `would-deny` (mode audit), `fail` or `continue`, and the errno's name where there is one.
+
+    `denied`: the errno is the policy's.  Otherwise the call was allowed, and its own result when it was carried out: `fail`.
+    """
     if verdict > 0:
-        return ("would-deny" if mode in ("audit", "record") else "deny"), errno.errorcode.get(verdict, str(verdict))
+        word = "fail" if not denied else "would-deny" if mode in ("audit", "record") else "deny"
+        return word, errno.errorcode.get(verdict, str(verdict))
     return ("continue" if verdict == _CONTINUE else "allow"), None
 
 
-def is_wanted(level: str, verdict: int, handler: str) -> bool:
+def is_wanted(level: str, verdict: int, handler: str, denied: bool = True) -> bool:
     """Whether a decision belongs into a log of this level; what is only observed was asked for."""
     if level == "all" or handler == "record":
         return True
     if level == "none":
         return False
-    return verdict > 0 or (level == "decisions" and handler not in _UNMEDIATED)
+    return (verdict > 0 and denied) or (level == "decisions" and handler not in _UNMEDIATED)
 
 
 def rule_text(head: "Mapping[str, Any]", rule: int | None) -> str | None:
@@ -73,12 +77,13 @@ def describe(event: "Event", registration: "Registration", names: CallNames, han
     head = registration.head
     call = names.name(event.nr)
     mode = head.get("mode", "enforce")
-    verdict, error = verdict_words(event.verdict, mode)
+    verdict, error = verdict_words(event.verdict, mode, event.denied)
     record: dict[str, Any] = {
         "time": timestamp(event.time_ns),
         "container": registration.container_id,
         "policy": registration.policy,
         "mode": mode,
+        "init": registration.init,
         "pid": event.pid,
         "program": event.comm,
         "syscall": call,
@@ -88,7 +93,9 @@ def describe(event: "Event", registration: "Registration", names: CallNames, han
     if decoded:
         record["decoded"] = decoded
     if event.text:
-        record["target"] = event.text
+        record["target"] = "\n".join([line.removeprefix("=") for line in event.text.split("\n")])
+        if handler == "record":
+            record["existed"] = event.text[0] == "="
     record["rule"] = rule_text(head, event.rule)
     record["layer"] = "broker"
     record["handler"] = handler
@@ -105,7 +112,10 @@ def limit_record(registration: "Registration", now_ns: int) -> "dict[str, Any]":
         "time": timestamp(now_ns),
         "container": registration.container_id,
         "policy": registration.policy,
+        "init": registration.init,
         "pid": registration.pid,
+        "syscall": "",
+        "target": "the container",
         "rule": f"limits.wall_time: {registration.head.get('wall_time_ms')} ms",
         "layer": "broker",
         "verdict": "kill",

@@ -9,7 +9,7 @@ from runtime.policy.launch_calls import LAUNCH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
 # so many different entries of one directory stand for the directory; nearer the root it takes more
@@ -37,6 +37,10 @@ _NAMING = frozenset(
         "mknodat",
     )
 )
+# seen from outside these are not there
+_ONESELF = ("/proc/self", "/proc/thread-self")
+# what a policy calls them; others by their numbers
+_PROTOCOLS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"}
 _LISTENING = frozenset(("listen", "accept", "accept4"))
 
 
@@ -90,7 +94,7 @@ def learned_paths(recording: "Mapping[str, Any]") -> tuple[list[str], list[str]]
             if kind != MADE and call in _MAKING_DIRECTORIES:
                 continue  # it failed: the directory was there
             write.add(place if place == "/proc" or (kind != MADE and call not in _NAMING) else _parent(place))
-        elif kind != "-":
+        elif kind != "-" or path in _ONESELF or any(_is_below(path, one) for one in _ONESELF):
             read.add(place)
     return fold(read), fold(write)
 
@@ -115,9 +119,8 @@ def learned_network(recording: "Mapping[str, Any]") -> "dict[str, Any] | None":
     internet = [entry for entry in made if entry[0] in _INTERNET]
     if internet:
         usual = {"SOCK_STREAM": "6", "SOCK_DGRAM": "17"}
-        section["protocols"] = sorted(
-            {usual.get(kind, "0") if number == "0" else number for _domain, kind, number in internet}
-        )
+        numbers = {usual.get(kind, "0") if number == "0" else number for _domain, kind, number in internet}
+        section["protocols"] = sorted(_PROTOCOLS.get(number, number) for number in numbers)
     egress: dict[str, set[int]] = {}
     bound: set[int] = set()
     unix: dict[str, set[str]] = {"connect": set(), "bind": set()}
@@ -162,7 +165,7 @@ def _executed(recording: "Mapping[str, Any]") -> list[str]:
 def _files(read: list[str], write: list[str], programs: list[str]) -> "dict[str, Any]":
     """The filesystem section.  Whoever lists the root may read everything: no rule covers a directory without what is below it."""
     if "/" in (*read, *write):
-        return {"write": write} if "/" not in write else {}
+        return {"write": write}
     folded = fold({*read, *programs})
     return {
         "read": [path for path in folded if not any(path == top or _is_below(path, top) for top in write)],
@@ -223,9 +226,24 @@ def _flow(value: object) -> str:
     return _scalar(value)
 
 
-def to_yaml(policy: "Mapping[str, Any]") -> str:
-    """The document as YAML: short lists on a line, long ones an entry a line."""
-    lines: list[str] = []
+def remarks(policy: "Mapping[str, Any]") -> list[str]:
+    """What whoever reads a learned policy should know: where it is wider than the run was."""
+    files = policy["filesystem"]
+    found = []
+    if "read" not in files:
+        found.append(
+            "everything may be read: the run listed or changed the root itself, and a rule for it covers all below"
+        )
+    if "/" in files["write"]:
+        found.append(
+            "everything may be written: the run wrote in the root itself, or under a name that no rule can say"
+        )
+    return found
+
+
+def to_yaml(policy: "Mapping[str, Any]", comments: "Sequence[str]" = ()) -> str:
+    """The document as YAML, after its comments: short lists on a line, long ones an entry a line."""
+    lines = [f"# {comment}" for comment in comments]
     for key, value in policy.items():
         if not isinstance(value, dict):
             lines += _entry(key, value, "")

@@ -88,6 +88,7 @@ def apply(service: "Service", client: Client, request: "dict[str, Any]") -> "dic
             posix.close(registration.table)
             registration.table = posix.dup(table)
             registration.head = head
+            service.limit(registration, loosen)
             service.tell_keeper(Message(TABLE, key=registration.key, fds=(table,)))
     except OSError as error:
         raise Refused(f"the table is not usable: {error.strerror}") from None

@@ -19,6 +19,7 @@ class Registration:
         "exe",
         "head",
         "index",
+        "init",
         "joined",
         "key",
         "listener",
@@ -32,6 +33,7 @@ class Registration:
         self.key = message.key
         self.container_id = message.container_id
         self.pid = message.pid
+        self.init = message.pid  # the container's: tells it from earlier ones of the same ID
         self.joined = bool(message.flags & FLAG_JOINED)
         self.exe = (message.exe_device, message.exe_inode)
         self.metadata = message.metadata
@@ -88,6 +90,9 @@ class Registry:
 
     def add(self, registration: Registration) -> None:
         """Remember one."""
+        if registration.joined:
+            found = [one.pid for one in self.of_container(registration.container_id) if not one.joined]
+            registration.init = found[0] if found else registration.init
         self._by_key[registration.key] = registration
 
     def find(self, key: int) -> Registration | None:

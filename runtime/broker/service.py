@@ -3,7 +3,7 @@
 import posix
 import select
 import socket
-from time import monotonic_ns, time_ns
+from time import CLOCK_BOOTTIME, clock_gettime_ns, monotonic_ns, time_ns
 
 from runtime.broker import operations
 from runtime.broker.agent import Compilation
@@ -32,6 +32,16 @@ UNIX = "unix:"
 _TICK_MS = 1000
 _LINGER_MS = 150
 _MOST_EVENTS = 1024
+
+
+def age_ns(pid: int) -> int:
+    """How long a process has been there; 0 when it has ended.  Source: proc_pid_stat(5), field 22."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return 0
+    return max(0, clock_gettime_ns(CLOCK_BOOTTIME) - int(fields[19]) * (1_000_000_000 // posix.sysconf("SC_CLK_TCK")))
 
 
 class Service:
@@ -162,10 +172,20 @@ class Service:
         except (OSError, ValueError) as error:
             self.refuse(registration, f"its table is not usable: {error}")
             return
-        limit = registration.head.get("wall_time_ms")
-        if limit and not registration.joined and not registration.deadline_ns:
-            registration.deadline_ns = monotonic_ns() + limit * 1_000_000
-            self.tell_keeper(Message(LIMIT, key=registration.key, deadline_ns=registration.deadline_ns))
+        if not registration.deadline_ns:
+            self.limit(registration, False)
+
+    def limit(self, registration: Registration, loosen: bool) -> None:
+        """Have the keeper end a container when its table's time is up, counted from its init's start; never later but to `loosen`."""
+        time = registration.head.get("wall_time_ms")
+        if registration.joined or not (time or loosen):
+            return
+        deadline = monotonic_ns() - age_ns(registration.pid) + time * 1_000_000 if time else 0
+        if registration.deadline_ns and not loosen:
+            deadline = min(deadline, registration.deadline_ns)
+        if deadline != registration.deadline_ns:
+            registration.deadline_ns = deadline
+            self.tell_keeper(Message(LIMIT, key=registration.key, deadline_ns=deadline))
 
     def refuse(self, registration: Registration, problem: str) -> None:
         """Nothing can decide: every duplicate of the listener is closed, so that its calls fail with ENOSYS."""
@@ -206,7 +226,7 @@ class Service:
             self.recordings.add(event, registration)
             return
         handler = HANDLERS[event.handler]
-        if is_wanted(str(head.get("audit", "denials")), event.verdict, handler):
+        if is_wanted(str(head.get("audit", "denials")), event.verdict, handler, event.denied):
             record = describe(event, registration, self.names, handler)
             by_container.setdefault(registration.container_id, []).append(record)
 

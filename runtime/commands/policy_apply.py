@@ -2,7 +2,7 @@
 
 The policy is added to the one that holds, so the container can only lose; root may replace what holds with `--loosen` (the site's floor
 stays).  Alive are the broker's table, the network's programs and the limits of the cgroup.  The filter, the mounts, Landlock and what the
-process was given cannot be changed from outside: a policy that needs them different is refused, with each such rule, and nothing is done.
+process was given cannot be changed from outside: a policy that needs them different is refused, with such rules, and nothing is done.
 """
 
 import posix
@@ -11,6 +11,7 @@ from runtime.commands.broker_client import ask_broker
 from runtime.commands.containers import Container, read_at
 from runtime.commands.gating import make_gate
 from runtime.commands.launching import check_config, seccomp_section
+from runtime.commands.learning import recording_layer
 from runtime.commands.policy_call import PolicyCall
 from runtime.commands.update import change_limits
 from runtime.errors import BrokerError, LifecycleError, PolicyError
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from runtime.host.facts import HostFacts
     from runtime.policy.lower import Lowered
 
+    Added = tuple[list[dict[str, Any]], list[dict[str, Any]]] | None
+
 # what differs: the mechanisms of `policy explain` whose rules are to blame
 _BLAME = {
     "filter": ("seccomp", "broker"),
@@ -41,6 +44,26 @@ _BLAME = {
     "landlock": ("landlock",),
     "process": ("config",),
 }
+_NAMES = {
+    "filter": "the seccomp filter",
+    "mounts": "what is mounted read-only, noexec or hidden",
+    "landlock": "the Landlock rules",
+    "process": "what its processes were given (capabilities, limits)",
+}
+_PARTS = (
+    "syscalls",
+    "ioctl",
+    "prctl",
+    "clone_flags",
+    "filesystem",
+    "exec",
+    "network",
+    "capabilities",
+    "namespaces",
+    "resources",
+    "limits",
+)
+_SHOWN = 3
 _WRITE = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
 
 
@@ -67,7 +90,8 @@ def _exchange(call: PolicyCall, container: Container, word: str, loosen: bool) -
     config = check_config(read_at(container.dir_fd, "config.json"))
     facts = probe_facts(config, False, probe_landlock(invocation.exe_fd))
     before, after = lower(old, config, facts), lower(new.layers, config, facts)
-    check_alive(before, after, config, facts)
+    added = None if loosen else (old, [layer for layer in new.layers if layer not in old])
+    check_alive(before, after, added, config, facts)
     gate = make_gate(new, after, facts, invocation.root)
     said = {"policy": new.name, "broker": "unchanged", "network": "unchanged", "resources": "unchanged"}
     if gate.table:
@@ -127,34 +151,89 @@ def _process(lowered: "Lowered") -> "dict[str, Any]":
 def _program(lowered: "Lowered", config: "Any", machine: str) -> bytes:
     own = seccomp_section(config)
     sections = [*([own] if own else []), *lowered.sections]
-    return compile_profiles(sections, machine).program if sections else b""
+    kept: list[Any] = []
+    for section in sections:  # what two layers say alike makes no other filter
+        plain = {key: value for key, value in section.items() if key != "by"}
+        if plain not in kept:
+            kept.append(plain)
+    return compile_profiles(kept, machine).program if kept else b""
 
 
-def check_alive(before: "Lowered", after: "Lowered", config: "Any", facts: "HostFacts") -> None:
-    """Refuse what cannot be changed in a running container.  Raises: PolicyError with every rule that would need it."""
+def _differences(before: "Lowered", after: "Lowered", config: "Any", facts: "HostFacts") -> list[str]:
+    """Which of the things that a running container keeps would have to be others."""
     differs = {
-        "filter": before.sections != after.sections
-        and _program(before, config, facts.machine) != _program(after, config, facts.machine),
+        "filter": (before.broker is None and after.broker is not None)
+        or (
+            before.sections != after.sections
+            and _program(before, config, facts.machine) != _program(after, config, facts.machine)
+        ),
         "mounts": before.points != after.points,
         "landlock": before.landlock != after.landlock,
         "process": _process(before) != _process(after) or before.bound != after.bound,
     }
-    if before.broker is None and after.broker is not None:
-        differs["filter"] = True
-    blamed = [mechanism for what, is_different in differs.items() if is_different for mechanism in _BLAME[what]]
-    if not blamed:
+    return [what for what, is_different in differs.items() if is_different]
+
+
+def check_alive(before: "Lowered", after: "Lowered", added: "Added", config: "Any", facts: "HostFacts") -> None:
+    """Refuse what cannot be changed in a running container.
+
+    `added`: (the layers that hold, those that come to them); None where they are replaced.  Raises: PolicyError with the first rules
+    that would need it, each with the mechanism.
+    """
+    changed = _differences(before, after, config, facts)
+    if not changed:
         return
-    fresh = [row for row in after.rows if row[2] in blamed and row not in before.rows]
-    gone = [row for row in before.rows if row[2] in blamed and row not in after.rows]
-    lines = [
-        f"{where}: {text}: {mechanism} cannot be changed in a running container" for text, where, mechanism, _ in fresh
+    lines = [] if added is None else _culprits(before, added, config, facts)
+    if not lines:
+        for what in changed:
+            rows = {True: after.rows, False: before.rows}
+            for is_new, other in ((True, before.rows), (False, after.rows)):
+                verb = "changed" if is_new else "taken back"
+                lines += [
+                    f"{where}: {text}: {_NAMES[what]} cannot be {verb} in a running container"
+                    for text, where, mechanism, _ in rows[is_new]
+                    if mechanism in _BLAME[what] and (text, where) not in [row[:2] for row in other]
+                ]
+    lines = list(dict.fromkeys(lines)) or [
+        f"{_NAMES[what]} cannot be changed in a running container" for what in changed
     ]
-    lines += [
-        f"{where}: {text}: {mechanism} cannot be taken back in a running container"
-        for text, where, mechanism, _ in gone
-    ]
-    names = ", ".join(what for what, is_different in differs.items() if is_different)
-    raise PolicyError(lines or [f"the {names} of a running container cannot be changed"])
+    raise PolicyError([*lines[:_SHOWN], *([f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else [])])
+
+
+def _culprits(before: "Lowered", added: "tuple[list[Any], list[Any]]", config: "Any", facts: "HostFacts") -> list[str]:
+    """The rules of new layers that need another filter, mount, ...: each section of a layer is tried by itself."""
+    old, new = added
+    lines = []
+    neutral = recording_layer()
+    for layer in new:
+        for part in _PARTS:
+            if layer[part] == neutral[part]:
+                continue
+            alone = {**neutral, "name": layer["name"], "rules": layer["rules"], part: layer[part]}
+            try:
+                lowered = lower([*old, alone], config, facts)
+            except PolicyError:
+                continue  # the rest of its layer makes it possible
+            for what in _differences(before, lowered, config, facts):
+                where, text = _place(lowered, layer, part, what)
+                lines.append(f"{where}: {text}: {_NAMES[what]} cannot be changed in a running container")
+    return lines
+
+
+def _place(lowered: "Lowered", layer: "dict[str, Any]", part: str, what: str) -> tuple[str, str]:
+    """A rule of a section that the mechanism enforces; else the section's first one."""
+    own = {
+        (rule["where"], rule["text"])
+        for rule in layer["rules"]
+        if rule["text"].startswith(part) and not rule["text"].endswith("default: allow")
+    }
+    for text, where, mechanism, _ in lowered.rows:
+        if (where, text) in own and mechanism == _BLAME[what][0]:
+            return where, text
+    return next(
+        ((rule["where"], part) for rule in layer["rules"] if rule["text"].startswith(part)),
+        (str(layer["source"]), part),
+    )
 
 
 def _swap(root: str, container_id: str, table: bytes, loosen: bool) -> str:

@@ -5,7 +5,7 @@ import signal
 from time import monotonic, sleep
 
 from oci_schemas.json_text import dumps
-from runtime.broker.learn import learned_calls, learned_policy, to_yaml
+from runtime.broker.learn import learned_calls, learned_policy, remarks, to_yaml
 from runtime.broker.recording import interpreter_of, load_recording, real_path
 from runtime.commands.broker_client import ask_broker
 from runtime.commands.invocation import absolute
@@ -110,14 +110,20 @@ def await_recording(root: str, container_id: str) -> "dict[str, Any]":
 
 def _write(call: PolicyCall, container_id: str, programs: list[str], code: int) -> int:
     root = call.invocation.root
-    recording = await_recording(root, container_id)
+    try:
+        recording = await_recording(root, container_id)
+    except BrokerError:
+        if code:  # it never started, and has said why
+            return code
+        raise
     if recording["lost"]:
         raise BrokerError(
             f"{recording['lost']} paths or addresses were too many to be noted: the policy would be too narrow"
         )
     output = call.text("output")
     name = _name(output, container_id)
-    text = to_yaml(learned_policy(recording, name, programs))
+    policy = learned_policy(recording, name, programs)
+    text = to_yaml(policy, remarks(policy))
     if output is None:
         show(encode(text))
     else:

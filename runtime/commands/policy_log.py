@@ -5,23 +5,28 @@ from time import sleep
 
 from oci_schemas.json_text import loads
 from runtime.broker.logs import DIRECTORY, log_name
+from runtime.commands.broker_client import ask_broker
+from runtime.commands.containers import Container
 from runtime.commands.policy_call import PolicyCall
-from runtime.errors import BrokerError
+from runtime.errors import BrokerError, LifecycleError
 from runtime.launch.broker import DIRECTORY as BROKER_DIRECTORY
+from runtime.launch.broker import is_listening
 from runtime.launch.report import encode, one_line, reason, show
 from runtime.state.container_id import check_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 _READ_SIZE = 1 << 16
 _PAUSE_SECONDS = 0.2
+_TURNS = 5  # so many pauses between two looks at whether the container has ended
 _WORDS = {
     "deny": "denied",
     "would-deny": "would be denied",
     "allow": "carried out by the broker",
+    "fail": "failed",
     "continue": "left to the kernel",
     "kill": "killed",
     "trap": "trapped",
@@ -34,14 +39,26 @@ def execute(call: PolicyCall) -> int:
     """Print a container's log.  Raises: UsageError, InvalidId, BrokerError."""
     (container_id,) = call.positional(1)
     path = f"{call.invocation.root}/{BROKER_DIRECTORY}/{DIRECTORY}/{log_name(check_id(container_id))}"
-    follow = call.switch("follow")
-    if not follow and not any(posix.access(name, posix.F_OK) for name in (path, f"{path}.1")):
-        raise BrokerError(
-            f"container {container_id} has no log: no policy of its has needed the broker, nothing was denied, or the journal has it"
-        )
+    root, follow = call.invocation.root, call.switch("follow")
+    if not any(posix.access(name, posix.F_OK) for name in (path, f"{path}.1")):
+        if _is_over(root, container_id):
+            raise BrokerError(
+                f"container {container_id} has no log below {root}, and there is no such container (see --root)"
+            )
+        if not follow:
+            raise BrokerError(
+                f"container {container_id} has no log: its policy has not needed the broker, nothing was denied, or the journal has it"
+            )
+    sentences = Sentences()
     try:
-        for line in lines_of(path, follow):
-            show(line + b"\n" if call.switch("json") else encode(describe(line) + "\n"))
+        for line in lines_of(path, (lambda: _is_over(root, container_id)) if follow else None):
+            shown = (
+                line + b"\n" if call.switch("json") else encode("".join(f"{one}\n" for one in sentences.lines(line)))
+            )
+            try:
+                show(shown)
+            except BrokenPipeError:
+                return 0  # who reads has seen enough
     except OSError as error:
         raise BrokerError(f"read {path}: {reason(error)}") from error
     except KeyboardInterrupt:
@@ -49,10 +66,28 @@ def execute(call: PolicyCall) -> int:
     return 0
 
 
-def lines_of(path: str, follow: bool) -> "Iterator[bytes]":
-    """The lines of the older file and the current one; with `follow` also those to come, for ever, rotation included."""
+def _is_over(root: str, container_id: str) -> bool:
+    """Whether nothing more can come: the container is gone or stopped, and the broker serves none of the ID."""
+    try:
+        container = Container(root, container_id)
+    except LifecycleError:
+        pass
+    else:
+        try:
+            if container.status != "stopped":
+                return False
+        finally:
+            container.close()
+    try:
+        return all(row["id"] != container_id for row in ask_broker(root, {"op": "status"})["containers"])
+    except BrokerError:
+        return not is_listening(root)  # one that is changing hands answers the next time
+
+
+def lines_of(path: str, is_over: "Callable[[], bool] | None") -> "Iterator[bytes]":
+    """The lines of the older file and the current one; with `is_over` those to come until it holds, rotation included."""
     yield from _finished(f"{path}.1")
-    fd, rest = -1, b""
+    fd, rest, idle, over = -1, b"", 0, False
     while True:
         if fd < 0:
             fd = _open(path)
@@ -61,9 +96,12 @@ def lines_of(path: str, follow: bool) -> "Iterator[bytes]":
         yield from lines
         if data:
             continue
-        if not follow:
+        if is_over is None or over:
             return
-        if fd >= 0 and _is_replaced(fd, path):
+        idle += 1
+        if idle % _TURNS == 0 and is_over():
+            over = True  # what was written before is read once more
+        elif fd >= 0 and _is_replaced(fd, path):
             posix.close(fd)
             fd, rest = -1, b""
         else:
@@ -97,21 +135,46 @@ def _is_replaced(fd: int, path: str) -> bool:
     return (now.st_dev, now.st_ino) != (posix.fstat(fd).st_dev, posix.fstat(fd).st_ino)
 
 
-def describe(line: bytes) -> str:
-    """A record in words: time, program, call and its target, verdict, why, how long it took."""
+def _parse(line: bytes) -> "dict[str, Any] | None":
     try:
         record = loads(line)
     except ValueError:
-        return f"(damaged: {len(line)} bytes)"
-    if not isinstance(record, dict):
-        return f"(damaged: {len(line)} bytes)"
-    return one_line(sentence(record))
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def describe(line: bytes) -> str:
+    """A record in words: time, program, call and its target, verdict, why, how long it took."""
+    record = _parse(line)
+    return f"(damaged: {len(line)} bytes)" if record is None else one_line(sentence(record))
+
+
+class Sentences:
+    """Records in words, with a heading where a container of the ID begins."""
+
+    __slots__ = ("_init",)
+
+    def __init__(self) -> None:
+        """Before the first record."""
+        self._init: object = None
+
+    def lines(self, line: bytes) -> list[str]:
+        """One record's lines: its sentence, and a heading before it where its container is another one than the last record's."""
+        record = _parse(line) or {}
+        init = record.get("init")
+        if init is None or init == self._init:
+            return [describe(line)]
+        self._init = init
+        begin = str(record.get("time", ""))[:19].replace("T", " ")
+        heading = f"--- {begin} UTC: container {record.get('container')}, policy {record.get('policy')}"
+        return [one_line(heading), describe(line)]
 
 
 def sentence(record: "dict[str, Any]") -> str:
     """The same of a record that is parsed already."""
     clock = str(record.get("time", ""))[11:23]
-    what = [str(record.get("syscall") or ""), str(record.get("target") or "")]
+    call, target = str(record.get("syscall") or ""), str(record.get("target") or "")
+    what = [call, target.removeprefix(f"{call} ") if call else target]
     decoded = record.get("decoded")
     if isinstance(decoded, dict) and not record.get("target"):
         what += [f"{name}={value}" for name, value in decoded.items()]

@@ -114,11 +114,15 @@ static void append_directory(struct call *call, int64_t directory)
 }
 
 /* `=` before a path whose file is there before the call: what would be made is told from what is changed. */
-static void mark_existing(struct call *call, const char *path)
+static void mark_existing(struct call *call, int64_t directory, const char *path)
 {
-	char name[PATH_SIZE + 64];
+	char start[32] = "root", name[PATH_SIZE + 64];
 	struct stat status;
-	int size = snprintf(name, sizeof(name), "%d/%s/%s", (int)call->slot->notif.pid, path[0] == '/' ? "root" : "cwd", path);
+	if (path[0] != '/' && (int32_t)directory == HERE)
+		(void)snprintf(start, sizeof(start), "cwd");
+	else if (path[0] != '/')
+		(void)snprintf(start, sizeof(start), "fd/%d", (int32_t)directory);
+	int size = snprintf(name, sizeof(name), "%d/%s/%s", (int)call->slot->notif.pid, start, path);
 	if (size < (int)sizeof(name) && fstatat(call->broker->proc_dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
 		append(call, "=");
 }
@@ -130,8 +134,8 @@ static void append_path(struct call *call, int64_t directory, uint64_t address)
 		append(call, "?");
 		return;
 	}
-	if (call->table->header->mode == MODE_RECORD && (path[0] == '/' || (int32_t)directory == HERE))
-		mark_existing(call, path);
+	if (call->table->header->mode == MODE_RECORD || call->entry.handler == HANDLER_RECORD)
+		mark_existing(call, directory, path);
 	if (path[0] != '/')
 		append_directory(call, directory);
 	append(call, path);

@@ -65,6 +65,27 @@ def test_what_is_made_needs_its_directory() -> None:
     assert read == ["/etc/hello", "/proc"]
 
 
+def test_what_a_process_reads_of_itself() -> None:
+    """Seen from outside /proc/self leads elsewhere or nowhere: it is needed all the same."""
+    read, write = learn.learned_paths(record({}, ("openat", "read", "/proc/self/status", "-"), ("stat", "", "/x", "-")))
+    assert (read, write) == (["/proc"], [])
+
+
+def test_a_run_that_wrote_in_the_root_gives_a_valid_policy(tmp_path: Path) -> None:
+    """In `/` itself, or under a name that is a pattern; the file says how wide it is."""
+    from runtime.policy.compiling import compile_artefact
+
+    for target in ("/x", "/**/x"):
+        made = learn.learned_policy(record({}, ("openat", "write", target, recording.MADE)), "wide", [])
+        text = learn.to_yaml(made, learn.remarks(made))
+        assert "# everything may be read" in text
+        assert "# everything may be written" in text
+        (tmp_path / "wide.yaml").write_text(text)
+        assert compile_artefact(str(tmp_path / "wide.yaml"), str(tmp_path))["layers"][0]["filesystem"]["write"]
+    made = learn.learned_policy(record({}, ("openat", "read", "/etc/x", "f")), "narrow", [])
+    assert learn.remarks(made) == []
+
+
 def test_sockets_become_a_network_section() -> None:
     """Peers, ports, unix names."""
     found = learn.learned_network(
@@ -80,7 +101,7 @@ def test_sockets_become_a_network_section() -> None:
     assert found == {
         "domains": ["AF_INET", "AF_INET6", "AF_UNIX"],
         "types": ["SOCK_DGRAM", "SOCK_STREAM"],
-        "protocols": ["17", "6"],
+        "protocols": ["tcp", "udp"],
         "egress": [{"allow": "10.0.0.1", "ports": [443]}, {"allow": "::1", "ports": [53]}],
         "bind": [{"ports": [80]}],
         "ingress": [{"allow": "any", "ports": [80]}],

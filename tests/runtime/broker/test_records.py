@@ -29,6 +29,7 @@ def event(**changes: Any) -> Event:
         "nr": 257,
         "args": (0xFFFFFF9C, 1, 0o101, 0, 0, 0),
         "verdict": 13,
+        "denied": True,
         "rule": None,
         "comm": "cat",
         "text": "write /etc/x",
@@ -71,6 +72,41 @@ def test_a_denial_has_every_field() -> None:
 def test_verdicts_in_words(verdict: int, mode: str, words: tuple[str, str | None]) -> None:
     """0, an errno, or CONTINUE."""
     assert audit.verdict_words(verdict, mode) == words
+
+
+def test_a_result_is_no_denial() -> None:
+    """A file that is not there: the policy allowed the call, and below `decisions` nobody hears of it."""
+    record = audit.describe(event(verdict=2, denied=False), registration(), NAMES, "open")
+    assert (record["verdict"], record["errno"]) == ("fail", "ENOENT")
+    assert "openat write /etc/x: failed (ENOENT)" in policy_log.sentence(record)
+    assert not audit.is_wanted("denials", 2, "open", denied=False)
+    assert audit.is_wanted("decisions", 2, "open", denied=False)
+
+
+def test_what_was_there_before_a_call() -> None:
+    """The core's mark is a field of its own."""
+    for text, existed in (("=/a", True), ("/a", False)):
+        record = audit.describe(event(verdict=-1, denied=False, text=text), registration(), NAMES, "record")
+        assert (record["target"], record["existed"]) == ("/a", existed)
+
+
+def test_sentences_name_a_call_once() -> None:
+    """Also where the core's own words begin with its name; a time limit has no call."""
+    record = audit.describe(event(nr=165, text="mount x /tmp flags 0x0"), registration(), NAMES, "mount")
+    assert "mount mount" not in policy_log.sentence(record)
+    limit = policy_log.sentence(audit.limit_record(registration(), 0))
+    assert "the container: killed: limits.wall_time: 5 ms" in limit
+
+
+def test_lives_of_one_id_are_told_apart() -> None:
+    """A heading with the date where a container begins, and none within its life or before the kernel's own records."""
+    records = [
+        {"time": "2026-01-02T03:04:05.000006Z", "container": "c1", "policy": "web", "init": init} for init in (7, 7, 8)
+    ]
+    records.insert(1, {"time": "2026-01-02T03:04:05.000006Z", "container": "c1", "policy": "web"})
+    shown = policy_log.Sentences()
+    heads = [line for record in records for line in shown.lines(json.dumps(record).encode()) if line.startswith("---")]
+    assert heads == ["--- 2026-01-02 03:04:05 UTC: container c1, policy web"] * 2
 
 
 @pytest.mark.parametrize(
@@ -147,7 +183,7 @@ def test_a_file_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     names = sorted(os.listdir(tmp_path / "log"))
     assert names == ["c1.jsonl", "c1.jsonl.1"]
     path = str(tmp_path / "log/c1.jsonl")
-    numbers = [json.loads(line)["number"] for line in policy_log.lines_of(path, follow=False)]
+    numbers = [json.loads(line)["number"] for line in policy_log.lines_of(path, None)]
     assert numbers == list(range(numbers[0], 9))
     assert all((tmp_path / "log" / name).stat().st_size <= 200 for name in names)
     assert (tmp_path / "log/c1.jsonl").stat().st_mode & 0o777 == 0o600
