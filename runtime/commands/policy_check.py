@@ -2,31 +2,38 @@
 
 from runtime.commands.invocation import absolute
 from runtime.commands.policy_call import PolicyCall
+from runtime.commands.policy_list import name_notes
 from runtime.errors import PolicyError
 from runtime.policy.artefact import find_source
 from runtime.policy.built_in import load_builtin
 from runtime.policy.choose import NONE
 from runtime.policy.compiling import compile_artefact
-from runtime.policy.site_file import parse_site
+from runtime.policy.site_file import broker_violations, examine_site, named_policies
 from runtime.policy.trusted import DIRECTORY, is_file, read_trusted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 
 def execute(call: PolicyCall) -> int:
     """Check each file; what is wrong goes to standard output, one line each.  Raises: UsageError."""
     directory = call.invocation.policy_dir or DIRECTORY
     found: list[str] = []
+    notes: list[str] = []
     for word in call.positional(1, None):
+        if word == "-":
+            raise call.usage("- is no file: standard input is not read")
         path = absolute(word)
         try:
             _check(path, directory)
         except PolicyError as error:
             found += [line.replace(path, word, 1) if line.startswith(path) else line for line in error.violations]
-    call.say(found, {"violations": found})
+            continue
+        notes += [f"{word}: note: {line}" for line in _notes(path, directory)]
+    call.say([*found, *notes], {"violations": found, "notes": notes})
     return 1 if found else 0
+
+
+def _notes(path: str, directory: str) -> list[str]:
+    """What is no mistake, and yet perhaps not what was meant.  Raises: PolicyError."""
+    return [] if path.endswith(".toml") else name_notes(path, read_trusted(path, directory) or b"", directory)
 
 
 def _check(path: str, directory: str) -> None:
@@ -37,19 +44,21 @@ def _check(path: str, directory: str) -> None:
     data = read_trusted(path, directory)
     if data is None:
         raise PolicyError([f"{path}: no such file"])
-    _check_words(parse_site(data, path), path)
-
-
-def _check_words(site: "dict[str, Any]", path: str) -> None:
-    """Every policy that a config.toml names must be there and be sound.  Raises: PolicyError."""
-    directory = path.rpartition("/")[0]
-    found: list[str] = []
-    words = [site["default"] or NONE, *(site["annotation"] or ()), *site["floor"]]
-    for word in dict.fromkeys(words):
-        try:
-            if word != NONE and (is_file(word) or load_builtin(word) is None):
-                compile_artefact(find_source(word, directory, directory)[0], directory)
-        except PolicyError as error:
-            found += error.violations
+    site, found = examine_site(data, path)
+    found = sorted([*found, *broker_violations(data, path)])
+    for word, where in named_policies(data, site, path):
+        found += _named(word, where, path.rpartition("/")[0])
     if found:
         raise PolicyError(found)
+
+
+def _named(word: str, where: str, directory: str) -> list[str]:
+    """What is wrong with a policy that a config.toml names; what cannot be found is wrong in the config."""
+    if word == NONE or (not is_file(word) and load_builtin(word) is not None):
+        return []
+    try:
+        path, _ = find_source(word, directory, directory, where)
+        compile_artefact(path, directory, judge=True)
+    except PolicyError as error:
+        return error.violations
+    return []

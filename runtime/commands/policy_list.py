@@ -21,12 +21,27 @@ def execute(call: PolicyCall) -> int:
     for path in _site_files(f"{directory}/policies"):
         name = path.rpartition("/")[2].rpartition(".")[0]
         data = read_trusted(path, directory)
-        rows.append(
-            {"name": name, "source": path, "description": _description(data or b"", is_json=path.endswith(".json"))}
-        )
+        description = _description(data or b"", is_json=path.endswith(".json"))
+        notes = name_notes(path, data or b"", directory)
+        rows.append({"name": name, "source": path, "description": "; ".join([description, *notes])})
     width = max(len(row["name"]) for row in rows)
     call.say([one_line(f"{row['name']:<{width}}  {row['description']}  ({row['source']})") for row in rows], rows)
     return 0
+
+
+def name_notes(path: str, data: bytes, directory: str) -> list[str]:
+    """What is surprising about the name of a policy file of the site: by its name it is not found, or it calls itself otherwise."""
+    above, _, file = path.rpartition("/")
+    name = file.rpartition(".")[0]
+    if above != f"{directory}/policies":
+        return []
+    notes = []
+    if name in builtin_names():
+        notes.append(f"the built-in {name} is taken by that name, this one only by its path")
+    loaded = load_policy(data, is_json=path.endswith(".json"))
+    if loaded.policy is not None and not loaded.found and loaded.policy.name != name:
+        notes.append(f"is called {loaded.policy.name} in logs, chosen as {name}")
+    return notes
 
 
 def _description(data: bytes, *, is_json: bool) -> str:

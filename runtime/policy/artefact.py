@@ -21,18 +21,18 @@ POLICIES = "@policies"
 _MAGIC = b"postern policy 1\n"
 
 
-def load_policy(word: str, root: str, directory: str, beside: str = "") -> Resolved:
+def load_policy(word: str, root: str, directory: str, beside: str = "", asker: str = "") -> Resolved:
     """The policy that a word names: a built-in, or what `find_source` finds.
 
-    Raises: PolicyError.
+    `asker` is told where there is no such policy.  Raises: PolicyError.
     """
     if not word:
         raise PolicyError(['"" names no policy; none says on purpose that there is none'])
     found = None if is_file(word) else load_builtin(word)
-    return found or _from_file(*find_source(word, directory, beside), root, directory)
+    return found or _from_file(*find_source(word, directory, beside, asker), root, directory)
 
 
-def find_source(word: str, directory: str, beside: str = "") -> tuple[str, bytes]:
+def find_source(word: str, directory: str, beside: str = "", asker: str = "") -> tuple[str, bytes]:
     """(path, content) of the file that a word names, relative to `beside` (default: the working directory), or of the file that
     the site's `policies` directory has for a name.
 
@@ -46,9 +46,8 @@ def find_source(word: str, directory: str, beside: str = "") -> tuple[str, bytes
         data = read_trusted(path, directory)
         if data is not None:
             return path, data
-    if is_file(word):
-        raise PolicyError([f"{paths[0]}: no such file"])
-    raise PolicyError([_nothing_called(word, directory)])
+    why = f"{paths[0]}: no such file" if is_file(word) else _nothing_called(word, directory)
+    raise PolicyError([f"{asker}: {why}" if asker else why])
 
 
 def _nothing_called(word: str, directory: str) -> str:

@@ -35,17 +35,17 @@ def choose_policy(
     directory = directory or DIRECTORY
     site = load_site(root, directory)
     annotation = (annotations or {}).get(ANNOTATION)
-    words: list[tuple[str, str]] = []  # and what a relative file lies beside
+    words: list[tuple[str, str, str]] = []  # and what a relative file lies beside, and who asks
     if flag is not None:
-        words.append((flag, ""))
+        words.append((flag, "", ""))
     if annotation is not None:
         _check_annotation(annotation, site)
-        words.append((annotation, directory))
+        words.append((annotation, directory, f"annotation {ANNOTATION}"))
     if site is not None:
         if not words and site["default"] is not None:
-            words.append((site["default"], directory))
-        words += [(word, directory) for word in site["floor"]]
-    found = [load_policy(word, root, directory, beside) for word, beside in words if word != NONE]
+            words.append((site["default"], directory, f"{directory}/config.toml: default"))
+        words += [(word, directory, f"{directory}/config.toml: floor") for word in site["floor"]]
+    found = [load_policy(word, root, directory, beside, asker) for word, beside, asker in words if word != NONE]
     return combine(found) if found else None
 
 

@@ -28,14 +28,30 @@ def import_text(data: bytes, path: str, name: str) -> tuple[str, list[str]]:
     document = parse_document(data, is_json=data.lstrip()[:1] == b"{")
     if document.found:
         raise PolicyError(format_found(path, document.found))
+    _refuse_own(document.data, data, path)
     notes = Notes()
     policy = {"name": name, **_convert(document.data, path, notes)}
+    called = document.data.get("name") if isinstance(document.data, dict) else None
+    if called is not None and called != name:
+        notes.lost(f"name: {called}; the policy is called {name}")
     text = yaml.safe_dump(policy, sort_keys=False, default_flow_style=None, width=_WIDTH, allow_unicode=True)
     loaded = load_policy(text.encode(), is_json=False)
     normalise(loaded, name, name)
     if loaded.found:
         raise PolicyError(format_found(f"{path} (converted)", loaded.found))
     return text, notes.lines
+
+
+def _refuse_own(content: Any, data: bytes, path: str) -> None:
+    """Raises: PolicyError for a policy of ours, which would become a weaker one: a profile leaves alone what it does not mention."""
+    if not isinstance(content, dict):
+        return
+    loaded = load_policy(data, is_json=False)
+    normalise(loaded, path, path)
+    if "extends" in content or not loaded.found:
+        raise PolicyError(
+            [f"{path}:1: is a policy already, nothing is to be converted: see postern policy check {path}"]
+        )
 
 
 def _convert(content: Any, path: str, notes: Notes) -> dict[str, Any]:

@@ -148,11 +148,21 @@ def test_tables_are_well_formed(lines: str) -> None:
     bare = [name.partition("=")[0] for name in names]
     assert len(bare) == len(set(bare))
     for flag in flags_of(lines).values():
-        assert flag.text or flag.name in {"planned", "python", "entry", "worker", "adopt", "table", "observe"}  # not for people
+        assert flag.text or flag.name in {
+            "planned",
+            "python",
+            "entry",
+            "worker",
+            "adopt",
+            "table",
+            "observe",
+        }  # not for people
         assert flag.kind in {"switch", "text", "number", "list"}
 
 
-@pytest.mark.parametrize("argv", [["--policy=a", "--policy", "b", "run", "c"], ["run", "--policy=a", "--policy=a", "c"]])
+@pytest.mark.parametrize(
+    "argv", [["--policy=a", "--policy", "b", "run", "c"], ["run", "--policy=a", "--policy=a", "c"]]
+)
 def test_a_second_policy_is_not_dropped(argv: list[str]) -> None:
     """Policies add up everywhere else: one of two would be missed.  The verb's own in place of the global one is something else."""
     with pytest.raises(WrongUsage, match="--policy is given twice"):

@@ -92,12 +92,43 @@ def test_check_of_a_config_checks_what_it_names(
     write(tmp_path / "s" / "f.yaml", "name: f\naudit: no\n")
     assert run(invocation, "check", toml) == 1
     assert capfd.readouterr().out.splitlines() == [
-        f'no policy is called "mine": neither built in nor in {tmp_path}/s/policies; postern policy list names what there is',
+        f'{toml}:3: annotation: no policy is called "mine": neither built in nor in {tmp_path}/s/policies; postern policy list names what there is',
         f'{tmp_path}/s/f.yaml:2: audit: unknown value "no", did you mean "none"?',
     ]
     write(tmp_path / "s" / "f.yaml", "name: f\n")
     write(tmp_path / "s" / "policies" / "mine.yaml", "name: mine\n")
     assert run(invocation, "check", toml) == 0
+
+
+def test_check_of_a_config_says_everything_at_once(
+    invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Wrong keys hide no policy, the broker's section is looked at too, and who names a file that is not there is told."""
+    toml = write(
+        tmp_path / "s" / "config.toml",
+        """\
+[policy]
+defalt = "agent"
+floor = [
+  "agent",
+  "gone.yaml",
+]
+[broker]
+log = "syslog"
+handlers = ["approval"]
+handler_path = "here"
+hander = 1
+""",
+    )
+    assert run(invocation, "check", toml) == 1
+    assert sorted(capfd.readouterr().out.replace(f"{tmp_path}/s/", "").splitlines()) == [
+        "config.toml:10: handler_path: must be an absolute path",
+        'config.toml:11: hander: unknown key, did you mean "handlers"?',
+        'config.toml:2: defalt: unknown key, did you mean "default"?',
+        "config.toml:5: floor: gone.yaml: no such file",
+        "config.toml:8: log: must be file or journald",
+        'config.toml:9: handlers: must be a list of "module:function"',
+    ]
 
 
 def test_list_names_built_in_policies_and_the_sites(
@@ -113,6 +144,26 @@ def test_list_names_built_in_policies_and_the_sites(
     assert "cannot be read: see postern policy check" in lines[6]
     run(invocation, "list", "--json")
     assert {"name": "mine", "source": path, "description": "for me"} in json.loads(capfd.readouterr().out)
+
+
+def test_names_that_mislead_are_noted(
+    invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A file that its name does not find, and one that calls itself otherwise: no mistakes, but list and check say so."""
+    shadowed = write(tmp_path / "site" / "policies" / "agent.yaml", "name: agent\n")
+    other = write(tmp_path / "site" / "policies" / "qqq.yaml", "name: zzz\n")
+    elsewhere = write(tmp_path / "agent.yaml", "name: mine\n")
+    notes = [
+        "the built-in agent is taken by that name, this one only by its path",
+        "is called zzz in logs, chosen as qqq",
+    ]
+    assert run(invocation, "check", shadowed, other, elsewhere) == 0
+    assert capfd.readouterr().out.splitlines() == [f"{shadowed}: note: {notes[0]}", f"{other}: note: {notes[1]}"]
+    run(invocation, "list")
+    shown = capfd.readouterr().out
+    assert all(f"{note}  (" in shown for note in notes)
+    with pytest.raises(UsageError, match="standard input is not read"):
+        run(invocation, "check", "-")
 
 
 def test_show_prints_a_policy_as_written_or_as_layers(

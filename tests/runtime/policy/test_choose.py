@@ -123,6 +123,15 @@ def test_the_site_says_what_an_annotation_may_choose(site: Site) -> None:
     assert site.names(annotation="agent") == ["agent"]
 
 
+def test_who_asks_for_what_is_not_there_is_told(site: Site) -> None:
+    """The file alone would not say why it is looked for."""
+    site.config('[policy]\nfloor = ["gone.yaml"]\n')
+    assert f"{site.directory}/config.toml: floor: {site.directory}/gone.yaml: no such file" in site.refuses("agent")
+    site.config('[policy]\ndefault = "gone"\nannotation = ["gone"]\n')
+    assert f'{site.directory}/config.toml: default: no policy is called "gone"' in site.refuses()
+    assert f'annotation {ANNOTATION}: no policy is called "gone"' in site.refuses(annotation="gone")
+
+
 def test_a_bad_config_starts_nothing(site: Site) -> None:
     """Every violation with its line; and a file that others can write says nothing."""
     site.config('[policy]\ndefalt = "x"\nfloor = "agent"\ndefault = 3\n[polcy]\n')

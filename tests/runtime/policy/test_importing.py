@@ -23,6 +23,19 @@ def convert(profile: object) -> tuple[dict[str, object], list[str]]:
     return policy, [line.removeprefix("not carried over: ") for line in lost]
 
 
+def test_a_policy_is_no_profile() -> None:
+    """Read as one it would lose what it extends and what it leaves out, and come out weaker; also one that has mistakes."""
+    for text in ("name: mine\nextends: [agent]\nadit: all\n", "name: mine\nfilesystem: {write: [/w]}\n"):
+        with pytest.raises(PolicyError, match="is a policy already"):
+            import_text(text.encode(), "p.yaml", "made")
+
+
+def test_a_name_of_the_profiles_own_is_told() -> None:
+    """The policy is called as its file."""
+    _, lost = convert({"name": "ztest", "allow": ["read"], "network": {"mode": "none"}})
+    assert "name: ztest; the policy is called made" in lost
+
+
 def test_a_seccomp_profile() -> None:
     """Actions, errors and conditions; the network is left to config.json, as the profile left it."""
     policy, lost = convert(
@@ -127,7 +140,7 @@ def test_a_zviz_manifest() -> None:
         "broker": ["openat", "connect"],
         "deny": ["mount"],
     }
-    assert [line.partition(":")[0] for line in lost] == ["manifest[2]", "manifest[3]", "manifest[4].id", "hash"]
+    assert [line.partition(":")[0] for line in lost] == ["manifest[2]", "manifest[3]", "manifest[4].id", "hash", "name"]
     assert convert(rules)[0]["syscalls"] == policy["syscalls"]
 
 
