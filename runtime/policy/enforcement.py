@@ -71,7 +71,7 @@ class Findings:
         for layer in layers:
             self.offsets[id(layer)] = total
             total += len(layer["rules"])
-        self.rows: list[tuple[str, str, str, str]] = []
+        self.rows: dict[tuple[str, str, str, str], None] = {}  # in order, each once
         self.violations: list[tuple[str, str, str]] = []  # (rule, where, why)
 
     def place(self, layer: "Layer", rule: "int | str | None") -> tuple[str, str]:
@@ -89,9 +89,7 @@ class Findings:
 
     def enforced(self, layer: "Layer", rule: "int | str | None", mechanism: str, note: str = "") -> None:
         """A rule is enforced by a mechanism; a note says what it leaves out or brings with it."""
-        row = (*self.place(layer, rule), mechanism, note)
-        if row not in self.rows:
-            self.rows.append(row)
+        self.rows[(*self.place(layer, rule), mechanism, note)] = None
 
     def denied(self, layer: "Layer", rule: int | None, names: "Sequence[str]") -> None:
         """Remember for the broker's log whose denials these are; the first rule of several counts."""

@@ -9,7 +9,7 @@ Which of nested places is which follows from the deepest one alone, as rules onl
 from runtime.abi.landlock import ACCESS_FS, rights_of
 from runtime.policy.confinement import check_mount_view
 from runtime.policy.enforcement import BROKER, LANDLOCK, MOUNTS, needs_broker
-from runtime.policy.patterns import below, by_depth, in_every, is_wild, plain, stem
+from runtime.policy.patterns import around, by_depth, in_every, is_wild, plain, stem
 from runtime.record import record
 
 TYPE_CHECKING = False
@@ -125,8 +125,8 @@ def _check_empty(findings: "Findings", layer: "Layer", section: "dict[str, Any]"
             findings.impossible(layer, key, "the list is empty: not even the container's own program could be started")
 
 
-def _areas(section: "dict[str, Any]", name: str) -> list[str]:
-    return [stem(pattern) for pattern, _ in section[name]]
+def _areas(section: "dict[str, Any]", name: str) -> set[str]:
+    return {stem(pattern) for pattern, _ in section[name]}
 
 
 def _points(layers: "list[tuple[Layer, dict[str, Any]]]") -> tuple[tuple[str, bool, bool], ...]:
@@ -135,20 +135,17 @@ def _points(layers: "list[tuple[Layer, dict[str, Any]]]") -> tuple[tuple[str, bo
     if not writers and not executors:
         return ()
     named = {path for areas in (*writers, *executors) for path in areas}
-    points: list[tuple[str, bool, bool]] = []
+    points: dict[str, tuple[bool, bool]] = {}
     for path in by_depth(named | {"/"}):
         closed = (not in_every(path, writers), not in_every(path, executors))
         if not points or closed != _closed_at(path, points):
-            points.append((path, *closed))
-    return tuple(points) if len(points) > 1 or any(points[0][1:]) else ()
+            points[path] = closed
+    return tuple((path, *closed) for path, closed in points.items()) if len(points) > 1 or any(points["/"]) else ()
 
 
-def _closed_at(path: str, points: list[tuple[str, bool, bool]]) -> tuple[bool, bool]:
+def _closed_at(path: str, points: dict[str, tuple[bool, bool]]) -> tuple[bool, bool]:
     """What holds at a path by the deepest point above it."""
-    for point, read_only, no_exec in reversed(points):
-        if below(path, point):
-            return read_only, no_exec
-    return False, False
+    return next((points[over] for over in around(path) if over in points), (False, False))
 
 
 def _readable(section: "dict[str, Any]") -> "Patterns | None":
@@ -199,12 +196,12 @@ def _landlock(
 
 def _openings(layers: "list[Patterns]") -> list[str]:
     """The outermost paths that every layer has an area around."""
-    areas = [[stem(pattern) for pattern, _ in patterns] for patterns in layers]
-    found: list[str] = []
+    areas = [{stem(pattern) for pattern, _ in patterns} for patterns in layers]
+    found: dict[str, None] = {}
     for path in by_depth({path for paths in areas for path in paths}):
-        if in_every(path, areas) and not any(below(path, outer) for outer in found):
-            found.append(path)
-    return found
+        if in_every(path, areas) and not any(over in found for over in around(path)):
+            found[path] = None
+    return list(found)
 
 
 def _masks(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]]", table: "Table") -> tuple[str, ...]:

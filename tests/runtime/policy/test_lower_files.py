@@ -83,6 +83,19 @@ def test_reading_is_a_matter_of_landlock() -> None:
     assert row_of(found, "rule 0") == [("landlock", "opening; what stat tells stays visible")]
 
 
+def test_many_paths() -> None:
+    """Lists of any length: each path is looked up by the directories over it, not compared with all others."""
+    paths = [f"/d{number % 100}/f{number}" for number in range(8000)]
+    rules = [{"text": f"rule {number}", "where": f"p.yaml:{number}"} for number in range(8001)]
+    numbered = [[path, number] for number, path in enumerate([*paths, "/d0"])]
+    section = {"read": numbered, "write": numbered[:-1], "execute": None, "hide": []}
+    found = lowered(layer(rules=rules, filesystem=section))
+    assert found.landlock is not None
+    assert len(found.points) == 8001
+    assert len(found.landlock[3]) == 8000 - 80 + 2
+    assert len(found.rows) > 8000
+
+
 def test_readable_in_every_layer() -> None:
     """The outermost places that each layer opens, and nothing of one layer alone."""
     found = lowered(files(read=["/a", "/b/c"]), files(read=["/a/x", "/b", "/d"]))
