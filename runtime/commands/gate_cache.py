@@ -84,6 +84,8 @@ def gate_key(digest: str, facts: "HostFacts", reduced: "Mapping[str, Any]", iden
     """The name under which it is kept: depends on all that lowering and compiling depend on."""
     said: Any = (
         facts.machine,
+        facts.euid,
+        facts.may_set_groups,
         facts.kernel,
         facts.landlock,
         facts.cgroup_mount is not None,

@@ -259,5 +259,6 @@ def probe_facts(config: "Mapping[str, Any] | None", terminal: bool | None = None
         stdin_tty=stdin_tty,
         stdin_size=stdin_size,
         landlock=landlock,
+        may_set_groups=initial or read_file("/proc/self/setgroups").strip() != b"deny",
         joins_own_network=probe_own_network(_section(linux, "namespaces") or ()),
     )

@@ -56,6 +56,9 @@ int worker_prepare(struct worker *worker)
 	if (syscall(SYS_capget, &header, data) < 0)
 		return -errno;
 	uint64_t had = data[0].permitted | (uint64_t)data[1].permitted << 32;
+	/* a user namespace may deny it even to its root */
+	if ((had & KEPT) == KEPT && syscall(SYS_setgroups, 0, NULL) == 0)
+		atomic_store(&worker->broker->acts, true);
 	return set_capabilities(had & KEPT, had & (KEPT | SPARE));
 }
 

@@ -162,6 +162,7 @@ struct broker {
 	pthread_t clock;
 	bool clock_runs;
 	_Atomic bool stopping, signalled;
+	_Atomic bool acts; /* the workers may take on callers' ids */
 	_Atomic(struct container *) containers[CONTAINERS_MAX];
 	uint32_t generation;
 	struct slot *free_slots[SLOTS];

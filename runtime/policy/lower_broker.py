@@ -5,12 +5,14 @@ where their paths are limited.  Whatever registers tell apart is told apart in t
 The dict is encoded by `runtime.broker.table`.  Pure.
 """
 
+from runtime.abi.capabilities import CAPABILITY_BITS
 from runtime.policy.enforcement import BROKER, needs_broker
 from runtime.policy.lower_syscalls import NAMING
 from runtime.policy.sections import ALLOW, ENOSYS, ERRNO, KILL, NOTIFY, masked, passing, rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from runtime.policy.enforcement import Findings
@@ -24,6 +26,8 @@ _HANDLERS = {
     **dict.fromkeys(("mknod", "mknodat"), "mknod"),
     **{name: name for name in ("connect", "bind", "mount")},
 }
+_ACTING = frozenset(("open", "connect", "bind", "send", "mknod"))
+_RIGHTS = ("CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE")
 # flags of open(2) without which a file cannot be changed
 _WRITING = (1, 2, 0o100, 0o1000)
 _O_PATH = 0o10000000
@@ -54,7 +58,7 @@ def lower_broker(findings: "Findings", files: "Files", sections: "list[Section]"
     default = _denials(findings, calls, sections)
     if not calls and default is None:
         return None
-    why = needs_broker(findings)
+    why = needs_broker(findings) or _needs_rights(findings, calls)
     if why:
         for layer in findings.layers:
             findings.impossible(layer, "broker", why)
@@ -78,6 +82,20 @@ def lower_broker(findings: "Findings", files: "Files", sections: "list[Section]"
         "wall_time_ms": wall_time,
     }
     return table
+
+
+def _needs_rights(findings: "Findings", calls: "Mapping[str, Mapping[str, Any]]") -> str | None:
+    """Why a broker of ours could not act as the callers; None when it can, or when it only decides."""
+    facts = findings.facts
+    if findings.mode == "audit" or not any(call["handler"] in _ACTING for call in calls.values()):
+        return None
+    missing = [name for name in _RIGHTS if not facts.capabilities & CAPABILITY_BITS[name]]
+    if facts.euid != 0 or missing:
+        lacking = f" with {', '.join(missing)}" if facts.euid == 0 else ""
+        return f"carrying calls out as their callers takes root{lacking}, at least in a user namespace around engine and containers"
+    if not facts.may_set_groups:
+        return "carrying calls out as their callers takes setgroups(2), which this user namespace denies: map ranges of ids"
+    return None
 
 
 def _manner(findings: "Findings") -> "dict[str, Any]":

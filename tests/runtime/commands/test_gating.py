@@ -156,6 +156,8 @@ def test_plan_keeps_nothing(call: Invocation, monkeypatch: pytest.MonkeyPatch) -
         {"cgroup_mount": None},
         {"cgroup_controllers": ("pids",)},
         {"initial_userns": False},
+        {"euid": 1000},
+        {"may_set_groups": False},
         {"machine": "aarch64"},
     ],
 )
@@ -190,6 +192,8 @@ def test_no_other_fact_decides() -> None:
         "cgroup_mount",
         "cgroup_controllers",
         "initial_userns",
+        "euid",
+        "may_set_groups",
         "capabilities",
         "joins_own_network",
     }

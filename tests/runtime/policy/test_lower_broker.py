@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from runtime.broker.table import encode_table
+from tests.runtime.plan.drafting import EVERY_CAPABILITY
 from tests.runtime.policy.layering import (
     ALLOW,
     EACCES,
@@ -55,6 +56,25 @@ def test_calls_that_are_listed() -> None:
     assert made["calls"]["openat"]["errno"] == 2
     assert made["rules"][made["calls"]["openat"]["rule"]] == "p.yaml:1: rule 0"
     assert {verdict(found, name) for name in names} == {NOTIFY}
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ({"euid": 1000, "capabilities": 0}, "takes root, at least in a user namespace"),
+        ({"capabilities": EVERY_CAPABILITY & ~(1 << 19)}, "takes root with CAP_SYS_PTRACE, at least"),
+        ({"initial_userns": False, "may_set_groups": False}, "takes setgroups(2), which this user namespace denies"),
+    ],
+)
+def test_acting_as_a_caller_takes_rights(host: dict[str, Any], why: str) -> None:
+    """Deciding, or noting in audit, takes none; root of a user namespace that maps ranges of ids has them."""
+    opening = files(hide=["/w/**/.env"])
+    (said,) = refusal(opening, **host)
+    assert said.startswith("/p.yaml: broker: carrying calls out as their callers ")
+    assert why in said
+    assert refusal({**opening, "broker": {**BROKER, "mode": "audit"}}, **host) == []
+    assert refusal(syscalls("allow", {"names": ["getpid"], "action": "broker", "errno": 2}), **host) == []
+    assert refusal(opening, initial_userns=False) == []
 
 
 def test_denied_is_stricter_than_brokered() -> None:
