@@ -100,12 +100,45 @@ def test_what_was_denied_is_explained(container: Container) -> None:
     )
     container.bundle.file("/etc/secret")
     (container.bundle.rootfs / "bin/unshare").symlink_to("busybox")
-    container.bundle.shell("cat /etc/secret; unshare -U true; echo x > /srv; exit 5")
+    container.bundle.shell(
+        "cat /etc/secret; cat /etc/nothing; unshare -U true; mkdir -p /bin; echo x > /srv; cat /proc/self/status >/dev/null; exit 5"
+    )
     done = container.run("--policy", str(path), "--explain-denials")
     assert done.rc == 5
     lines = [line.strip() for line in done.err.splitlines()]
-    assert "would allow it:  filesystem.read: [/etc/secret]" in lines
-    assert "would allow it:  clone_flags: [CLONE_NEWUSER]" in lines
-    assert "would allow it:  filesystem.write: [/]" in lines
+    assert f"would allow it:  filesystem.read: [/etc/secret] in {path}:2" in lines
+    assert f"would allow it:  clone_flags: [CLONE_NEWUSER] in {path}:3" in lines
+    assert "would allow it:  nothing short of /, which would open everything: use a directory below it" in lines
+    assert not [
+        line
+        for line in lines
+        if "[/]" in line or "/etc/nothing: denied" in line or ": mkdir" in line or "/proc/self" in line
+    ]
     container.bundle.args("/bin/true")
-    assert "policy: nothing was denied" in container.run("--policy", str(path), "--explain-denials").ok().err
+    done = container.run("--policy", str(path), "--explain-denials").ok()
+    assert "policy: no denial was seen" in done.err
+    assert "cannot be seen: what a missing capability" in done.err
+
+
+def test_what_the_kernel_denies_is_explained(container: Container) -> None:
+    """Programs where nothing may be executed, files that are read-only, peers that the cgroup's programs refuse; with the layer's line."""
+    path = container.bundle.path / "policy.yaml"
+    path.write_text(
+        "name: tight\nfilesystem: {execute: [/bin, /lib, /lib64, /usr], write: [/tmp]}\n"
+        "network: {egress: [{allow: 10.9.0.0/16, ports: [80]}]}\nsyscalls: {default: allow, deny: [mount]}\n"
+    )
+    program = container.bundle.rootfs / "tmp/prog"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    (container.bundle.rootfs / "bin/nc").symlink_to("busybox")
+    container.bundle.file("/srv/keep")
+    container.bundle.shell("/tmp/prog; echo x > /srv/keep; nc 192.0.2.2 81 </dev/null; mount -t tmpfs x /tmp; exit 0")
+    lines = [line.strip() for line in container.run("--policy", str(path), "--explain-denials").ok().err.splitlines()]
+    assert f"would allow it:  filesystem.execute: [/tmp/prog] in {path}:2" in lines
+    assert f"would allow it:  filesystem.write: [/srv/keep] in {path}:2" in lines or (
+        f"would allow it:  filesystem.write: [/srv] in {path}:2" in lines
+    )
+    assert f'would allow it:  network.egress: [{{allow: "192.0.2.2", ports: 81}}] in {path}:3' in lines
+    assert any(
+        f"take mount out of {path}:4: syscalls.deny: mount; an allow elsewhere cannot help" in line for line in lines
+    )

@@ -21,7 +21,7 @@ _INTERNET = ("AF_INET", "AF_INET6")
 _WITHHELD = frozenset(("clone3", "io_uring_setup", "io_uring_enter", "io_uring_register"))
 _MAKING_DIRECTORIES = frozenset(("mkdir", "mkdirat"))
 # these change a directory, whatever stands in it
-_NAMING = frozenset(
+NAMING = frozenset(
     (
         "unlink",
         "unlinkat",
@@ -93,7 +93,7 @@ def learned_paths(recording: "Mapping[str, Any]") -> tuple[list[str], list[str]]
         if access == "write":
             if kind != MADE and call in _MAKING_DIRECTORIES:
                 continue  # it failed: the directory was there
-            write.add(place if place == "/proc" or (kind != MADE and call not in _NAMING) else _parent(place))
+            write.add(place if place == "/proc" or (kind != MADE and call not in NAMING) else _parent(place))
         elif kind != "-" or path in _ONESELF or any(_is_below(path, one) for one in _ONESELF):
             read.add(place)
     return fold(read), fold(write)

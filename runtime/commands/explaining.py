@@ -9,11 +9,13 @@ import signal
 
 from oci_schemas.json_text import loads
 from runtime.broker.logs import DIRECTORY, log_name
+from runtime.broker.recording import real_path
+from runtime.commands.advising import advice, unseen
 from runtime.commands.gating import find_policy
 from runtime.commands.invocation import Invocation, absolute
 from runtime.commands.launching import CONFIG_NAME, check_config, read_config
 from runtime.commands.policy_learn import await_served
-from runtime.commands.suggesting import Denial, group, is_denied_by_kernel, suggestion
+from runtime.commands.suggesting import Denial, group, is_denied_by_kernel
 from runtime.errors import BrokerError, SyscallError, UsageError
 from runtime.host.probe import read_file
 from runtime.launch.broker import DIRECTORY as BROKER_DIRECTORY
@@ -23,6 +25,8 @@ from runtime.launch.report import encode, one_line, reason
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from runtime.commands.suggesting import Resolve
 
 _FLAG = "explain-denials"
 _STOCK_WORDS = 6  # python -I -S -B entry exe_fd
@@ -42,8 +46,14 @@ def run_explained(invocation: Invocation) -> int:
     code = _run(observed_words())
     if is_listening(invocation.root):
         await_served(invocation.root, container_id)
-    records = [] if found is None else denials(path, before, found.layers)
-    posix.write(2, encode("".join(f"{one_line(line)}\n" for line in explain(records, found is not None))))
+    layers = [] if found is None else found.layers
+    rootfs = absolute(str(dict(config.get("root", {})).get("path") or "rootfs"), bundle)
+
+    def resolve(name: str) -> str:
+        return real_path(rootfs, name)[0]
+
+    lines = explain(denials(path, before, layers, resolve), None if found is None else layers, resolve)
+    posix.write(2, encode("".join(f"{one_line(line)}\n" for line in lines)))
     return code
 
 
@@ -78,7 +88,7 @@ def _size(path: str) -> int:
         return 0
 
 
-def denials(path: str, start: int, layers: "list[dict[str, Any]]") -> list[Denial]:
+def denials(path: str, start: int, layers: "list[dict[str, Any]]", resolve: "Resolve" = str) -> list[Denial]:
     """What was denied, from the records that were added to a log, each once with how often."""
     try:
         fd = posix.open(path, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
@@ -93,19 +103,27 @@ def denials(path: str, start: int, layers: "list[dict[str, Any]]") -> list[Denia
         posix.close(fd)
     records = [loads(line) for line in b"".join(parts).splitlines() if line]
     denied = [one for one in records if one.get("verdict") in ("deny", "would-deny", "kill", "trap")]
-    denied += [one for one in records if one.get("handler") == "record" and is_denied_by_kernel(one, layers)]
-    return group(denied)
+    denied += [
+        one
+        for one in records
+        if one.get("verdict") in ("continue", "fail") and is_denied_by_kernel(one, layers, resolve)
+    ]
+    return group(sorted(denied, key=lambda one: str(one.get("time"))))
 
 
-def explain(found: list[Denial], has_policy: bool) -> list[str]:
-    """The lines that are printed."""
-    if not has_policy:
+def explain(found: list[Denial], layers: "list[dict[str, Any]] | None", resolve: "Resolve" = str) -> list[str]:
+    """The lines that are printed; `layers` is None without a policy."""
+    if layers is None:
         return ["policy: none was asked for, so nothing was denied by one"]
-    if not found:
-        return ["policy: nothing was denied"]
-    lines = [f"policy: {len(found)} {'thing was' if len(found) == 1 else 'things were'} denied"]
+    count = len(found)
+    lines = [
+        f"policy: {count} {'thing was' if count == 1 else 'things were'} denied"
+        if found
+        else "policy: no denial was seen"
+    ]
     for denial in found:
         times = "" if denial.times == 1 else f" ({denial.times} times)"
         lines.append(f"  {denial.program or '-'}: {denial.what}: {denial.how}{times}")
-        lines.append(f"      would allow it:  {suggestion(denial)}")
-    return lines
+        for number, line in enumerate(advice(denial, layers, resolve)):
+            lines.append(f"      {'and:           ' if number else 'would allow it:'}  {line}")
+    return [*lines, f"  cannot be seen: {unseen(layers)}"]

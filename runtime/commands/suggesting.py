@@ -1,15 +1,21 @@
-"""A denial into the line of a policy that would allow it.  Pure."""
+"""What was denied, of the records of an observed run: by the broker, or by the kernel as the same rules have it.  Pure."""
 
 from runtime.broker.recording import access_of
 from runtime.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-_OPENING = ("open", "openat", "openat2", "creat")
-_SENDING = ("connect", "sendto", "sendmsg", "sendmmsg")
+    Resolve = Callable[[str], str]
+
+PEERS = frozenset(("connect", "bind", "sendto", "sendmsg", "sendmmsg"))
+# with these there must be nothing yet
+_MAKING = frozenset(("mkdir", "mkdirat", "mknod", "mknodat", "symlink", "symlinkat"))
+# how the kernel refuses what mounts, Landlock and the cgroup's programs withhold
+_REFUSALS = ("EROFS", "EACCES", "EPERM")
+_O_CREAT = 0o100
 
 
 @record
@@ -25,7 +31,10 @@ class Denial:
 
 def target_of(entry: "Mapping[str, Any]") -> str:
     """The path or address that a record's call is about: the core's text without the words around it."""
-    words = [word for word in str(entry.get("target") or "").split(" ") if word]
+    text = str(entry.get("target") or "")
+    if entry.get("handler") == "record":
+        return text.partition("\n")[0].strip()
+    words = [word for word in text.split(" ") if word]
     found = [
         word for word in words if word[:1] in "/[" or word.startswith("unix:") or (":" in word and word[:1].isdigit())
     ]
@@ -39,8 +48,9 @@ def _what(entry: "Mapping[str, Any]") -> str:
 
 
 def _how(entry: "Mapping[str, Any]") -> str:
-    if entry.get("handler") == "record":
-        return "denied by the kernel (mounts or Landlock)"
+    if entry.get("verdict") in ("continue", "fail"):
+        by = "the network's programs" if entry.get("syscall") in PEERS else "mounts or Landlock"
+        return f"denied by the kernel ({by})"
     errno = entry.get("errno")
     words = {"kill": "killed", "trap": "trapped", "would-deny": "would be denied"}
     return words.get(str(entry.get("verdict")), f"denied with {errno}" if errno else "denied")
@@ -59,64 +69,104 @@ def _numbers(entry: "Mapping[str, Any]") -> tuple[int, ...]:
     return tuple(int(value, 16) for value in entry.get("args") or ())
 
 
-def _covers(patterns: "Sequence[Sequence[Any]]", path: str) -> bool:
+def covers(patterns: "Sequence[Sequence[Any]]", path: str) -> bool:
     """Whether a literal pattern covers a path; one with wildcards is taken to, since it is the broker's and was judged there."""
-    return any("*" in pattern or pattern in ("/", path) or path.startswith(f"{pattern}/") for pattern, _ in patterns)
+    return any("*" in pattern or pattern in ("/", path) or path.startswith(f"{pattern}/") for pattern, *_ in patterns)
 
 
-def is_denied_by_kernel(entry: "Mapping[str, Any]", layers: "Sequence[Mapping[str, Any]]") -> bool:
-    """Whether the file rules of some layer do not cover what an observed call wanted."""
-    access = access_of(str(entry.get("syscall")), _numbers(entry))
-    path = target_of(entry)
-    if not path.startswith("/") or path.startswith(("/dev/", "/proc/")):
+def paths_of(entry: "Mapping[str, Any]") -> list[str]:
+    """All paths of a record: two where a call has two names."""
+    text = str(entry.get("target") or "")
+    return text.split("\n") if entry.get("handler") == "record" else [target_of(entry)]
+
+
+def wanted(entry: "Mapping[str, Any]") -> str:
+    """What a record's call wanted of its path: read, write or execute."""
+    return "execute" if entry.get("handler") == "exec" else access_of(str(entry.get("syscall")), _numbers(entry))
+
+
+def withholding(access: str, path: str, layer: "Mapping[str, Any]") -> list[str]:
+    """The keys of a layer that do not cover what was wanted of a path."""
+    files = layer.get("filesystem") or {}
+    write, execute, read = files.get("write"), files.get("execute"), files.get("read")
+    found = []
+    if access == "write" and write is not None and not covers(write, path):
+        found.append("filesystem.write")
+    if access == "execute" and execute is not None and not covers(execute, path):
+        found.append("filesystem.execute")
+    if access == "execute" and layer.get("exec") is not None and not covers(layer["exec"], path):
+        found.append("exec")
+    if access != "write" and read is not None and not covers([*read, *(write or ()), *(execute or ())], path):
+        found.append("filesystem.read")
+    if files.get("hide") and covers([entry for entry in files["hide"] if "*" not in entry[0]], path):
+        found.append("filesystem.hide")
+    return found
+
+
+def _could_succeed(entry: "Mapping[str, Any]", access: str) -> bool:
+    """Whether a call would not have failed anyway, by what was there before it."""
+    existed, call = entry.get("existed"), str(entry.get("syscall"))
+    if existed is None:
+        return True
+    if access != "write":
+        return bool(existed)
+    if call in _MAKING:
+        return not existed
+    flags = _numbers(entry)[1 if call == "open" else 2] if call in ("open", "openat") else _O_CREAT
+    return bool(existed) or flags & _O_CREAT != 0
+
+
+def is_denied_by_kernel(
+    entry: "Mapping[str, Any]", layers: "Sequence[Mapping[str, Any]]", resolve: "Resolve" = str
+) -> bool:
+    """Whether the rules of some layer do not cover what an observed call wanted; `resolve` follows a path's symlinks."""
+    if str(entry.get("syscall")) in PEERS:
+        return any(refusing_peer(entry, layer) for layer in layers)
+    access = wanted(entry)
+    if entry.get("verdict") == "fail" and entry.get("errno") not in _REFUSALS:
         return False
-    for layer in layers:
-        files = layer.get("filesystem") or {}
-        write, execute, read = files.get("write"), files.get("execute"), files.get("read")
-        if access == "write" and write is not None and not _covers(write, path):
-            return True
-        if access == "execute" and execute is not None and not _covers(execute, path):
-            return True
-        if access == "read" and read is not None and not _covers([*read, *(write or ()), *(execute or ())], path):
+    for path in paths_of(entry):
+        # devices can be written to where files cannot
+        if path[:1] != "/" or (access == "write" and (path.startswith("/dev/") or "/fd/" in path)):
+            continue
+        if _could_succeed(entry, access) and any(withholding(access, resolve(path), layer) for layer in layers):
             return True
     return False
 
 
-def _address(call: str, target: str) -> str:
-    host, _, port = target.rpartition(":")
-    if call == "bind":
-        return f"network.bind: [{port}]"
-    return f'network.egress: [{{allow: "{host.strip("[]")}", ports: {port}}}]'
+def _address(entry: "Mapping[str, Any]") -> tuple[str, int] | None:
+    """The internet address of a record's target, with its port."""
+    host, mark, port = target_of(entry).rpartition(":")
+    return (host.strip("[]"), int(port)) if mark and port.isdigit() and not host.startswith("unix") else None
 
 
-def _of_files(call: str, entry: "Mapping[str, Any]", target: str) -> str:
-    access = access_of(call, _numbers(entry))
-    place = target if access != "write" else target.rpartition("/")[0] or "/"
-    return f"filesystem.{access}: [{place}]"
+def refusing_peer(entry: "Mapping[str, Any]", layer: "Mapping[str, Any]") -> str:
+    """`network.bind` or `network.egress` where a layer's rules for no protocol allow a record's address; else nothing.
 
+    Loopback is left out: its own rule depends on the network namespace.
+    """
+    from ipaddress import ip_address, ip_network
 
-def suggestion(denial: Denial) -> str:
-    """A line of YAML, its key in front."""
-    entry, call = denial.first, str(denial.first.get("syscall"))
-    target = target_of(entry)
-    if target.startswith("unix:@"):
-        return "network.unix.abstract: true"
-    if target.startswith("unix:"):
-        return f"network.unix.{'bind' if call == 'bind' else 'connect'}: [{target[5:]}]"
-    if call in (*_SENDING, "bind") and target:
-        return _address(call, target)
-    if entry.get("handler") in ("open", "exec", "record") and target:
-        return _of_files("execve" if entry.get("handler") == "exec" else call, entry, target)
-    return _of_registers(call, entry.get("decoded") or {})
-
-
-def _of_registers(call: str, decoded: "Mapping[str, Any]") -> str:
-    if call in ("socket", "socketpair"):
-        return f"network.domains: [{decoded.get('domain')}] and network.types: [{decoded.get('type')}]"
-    if call == "ioctl":
-        return f"ioctl: [{decoded.get('request')}]"
-    if call == "prctl":
-        return f"prctl: [{decoded.get('option')}]"
-    if call in ("clone", "unshare", "setns") and str(decoded.get("flags", "")).startswith("CLONE_NEW"):
-        return f"clone_flags: [{', '.join(str(decoded['flags']).split('|'))}]"
-    return f"syscalls.allow: [{call}]"
+    address = _address(entry)
+    key = "bind" if entry.get("syscall") == "bind" else "egress"
+    rules = (layer.get("network") or {}).get(key)
+    if rules is None or address is None or address[1] == 0 or entry.get("verdict") not in ("continue", "fail"):
+        return ""
+    try:
+        peer = ip_address(address[0])
+    except ValueError:
+        return ""
+    peer = getattr(peer, "ipv4_mapped", None) or peer
+    if key == "egress" and peer.is_loopback:
+        return ""
+    for protocol in ("tcp", "udp"):
+        found = {
+            rule.get("action", "allow")
+            for rule in rules
+            if protocol in rule["protocols"]
+            and any(low <= address[1] <= high for low, high in rule["ports"])
+            and ("cidr" not in rule or peer in ip_network(rule["cidr"], strict=False))
+        }
+        if found == {"allow"}:
+            return ""
+    return f"network.{key}"

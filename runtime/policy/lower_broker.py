@@ -109,7 +109,7 @@ def _manner(findings: "Findings") -> "dict[str, Any]":
         "max_inflight": min([part.get("max_inflight") or 64 for part in parts]),
         "on_failure": "kill" if any(part.get("on_failure") == "kill" for part in parts) else "deny",
         "handler": handlers[0] if handlers else None,
-        "audit": _LEVELS[max(levels)],
+        "audit": _LEVELS[max(*levels, 2 if findings.observe else 0)],
         "name": "+".join(dict.fromkeys([layer["name"] for layer in findings.layers])),
     }
 
@@ -203,11 +203,19 @@ def _peers(
 def _watched_files(
     findings: "Findings", files: "Files", calls: "dict[str, dict[str, Any]]", trapped: "list[dict[str, Any]]"
 ) -> None:
-    """`observe`: calls that mounts or Landlock may deny are noted with their paths on the way."""
+    """`observe`: calls that mounts, Landlock or the cgroup's programs may deny are noted on the way with what they name."""
     if findings.observe and (files.points or files.landlock[0]):
-        names = [name for name in (*_OPENING, *NAMING) if name not in calls]
-        calls.update({name: {"handler": "record", "errno": 13, "rule": None} for name in names})
-        trapped.append(rule(names, NOTIFY))
+        _observe((*_OPENING, *NAMING, "execve", "execveat"), calls, trapped)
+    networks = [layer.get("network") or {} for layer in findings.layers]
+    if findings.observe and any(part.get("egress") is not None or part.get("bind") is not None for part in networks):
+        _observe(("connect", "bind", "sendto", "sendmsg", "sendmmsg"), calls, trapped)
+
+
+def _observe(names: "Sequence[str]", calls: "dict[str, dict[str, Any]]", trapped: "list[dict[str, Any]]") -> None:
+    left = [name for name in names if name not in calls]
+    calls.update({name: {"handler": "record", "errno": 13, "rule": None} for name in left})
+    if left:
+        trapped.append(rule(left, NOTIFY))
 
 
 def _wall_time(findings: "Findings") -> int | None:
