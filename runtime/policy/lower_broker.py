@@ -12,7 +12,7 @@ from runtime.policy.sections import ALLOW, ENOSYS, ERRNO, KILL, NOTIFY, masked, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from runtime.policy.enforcement import Findings
