@@ -18,6 +18,10 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 # as the front calls the bundle, whose path is that of the module here
 CALLER = """
 import os, sys
+if "--worker" in sys.argv:  # started by the keeper: listens and does nothing
+    while os.read(int(sys.argv[-1]), 1 << 16):
+        pass
+    raise SystemExit
 sys.path.insert(0, {checkout!r})
 from runtime.launch.broker import ensure_broker
 ensure_broker(sys.argv[2], int(sys.argv[1]))
