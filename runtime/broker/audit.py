@@ -93,8 +93,9 @@ def describe(event: "Event", registration: "Registration", names: CallNames, han
     if decoded:
         record["decoded"] = decoded
     if event.text:
-        record["target"] = "\n".join([line.removeprefix("=") for line in event.text.split("\n")])
-        if handler == "record":
+        record["target"] = event.text
+        if handler == "record":  # absolute paths, a line each; of what existed before, after a mark
+            record["target"] = "\n".join([line.removeprefix("=") for line in event.text.split("\n")])
             record["existed"] = event.text[0] == "="
     record["rule"] = rule_text(head, event.rule)
     record["layer"] = "broker"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runtime.broker import arguments, audit, logs
@@ -158,6 +158,7 @@ def test_any_registers_have_words(call: str, args: tuple[int, ...]) -> None:
 
 
 @given(text=st.text(), comm=st.text(max_size=15))
+@example(text="=", comm="")
 def test_any_text_is_one_line_and_shown_harmlessly(text: str, comm: str) -> None:
     """Paths and names are the container's: the line stays one, and no control character reaches a terminal."""
     line = logs.encode_line(audit.describe(event(text=text, comm=comm), registration(), NAMES, "open"))
