@@ -4,7 +4,7 @@
  *
  *     gate NUMBERS exec PROGRAM...          executes a program behind the filter
  *     gate NUMBERS loop COUNT NR [ARG...]   makes one call COUNT times; prints the last result, and in nanoseconds the mean,
- *                                           the median and the 99th percentile
+ *                                           the median, the 99th percentile, and when it began and ended (CLOCK_MONOTONIC)
  *
  * Whoever started it takes the listener with pidfd_getfd.
  */
@@ -81,9 +81,9 @@ static int loop(long count, char **words) {
 		else if (call[0] == SYS_openat)
 			close((int)result);
 	}
-	long whole = now() - begin;
+	long end = now();
 	qsort(spent, (size_t)count, sizeof(*spent), compare);
-	printf("%ld %ld %u %u\n", result, whole / count, spent[count / 2], spent[count - 1 - count / 100]);
+	printf("%ld %ld %u %u %ld %ld\n", result, (end - begin) / count, spent[count / 2], spent[count - 1 - count / 100], begin, end);
 	return 0;
 }
 

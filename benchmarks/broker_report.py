@@ -1,0 +1,97 @@
+"""What `make bench-broker` found, as tables and charts; and the table of docs/broker.md.
+
+    python -m benchmarks.broker_report
+
+writes the tables of build/bench/broker.json, as a whole run leaves it, into docs/broker.md.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks import chart
+from benchmarks.broker_calls import CASES, RATES, median
+from benchmarks.broker_crowds import CROWDS
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "build/bench"
+DOCUMENT = ROOT / "docs/broker.md"
+MARKS = ("<!-- bench-broker: begin -->", "<!-- bench-broker: end -->")
+GOAL_KB = 10
+
+
+def _has(series: list[dict[str, Any]], measure: str) -> bool:
+    return any(one["measure"] == measure for one in series)
+
+
+def _goal(value: float | None) -> str:
+    return "-" if value is None else f"{value:,g}"
+
+
+def _call_rows(series: list[dict[str, Any]]) -> list[str]:
+    lines = ["| call | native µs | brokered p50 | p99 | goal p50 / p99 |", "|---|---|---|---|---|"]
+    for name, case in CASES.items():
+        figures = [median(series, name, how=how, figure=figure) for how, figure in _COLUMNS]
+        goals = " / ".join(map(_goal, case.goals))
+        lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in figures) + f" | {goals} |")
+    return lines
+
+
+_COLUMNS = (("native", "p50"), ("brokered", "p50"), ("brokered", "p99"))
+
+
+def _crowd_rows(series: list[dict[str, Any]]) -> list[str]:
+    lines = ["| listeners | decision p50 µs | the core's memory for each, KB | goal |", "|---|---|---|---|"]
+    for size in map(str, CROWDS):
+        speed = median(series, "decision in a crowd", listeners=size)
+        each = median(series, "memory of a listener", listeners=size)
+        lines.append(f"| {size} | {speed:.2f} | {each / 1024:.1f} | 6 µs, {GOAL_KB} KB |")
+    return lines
+
+
+def _rate_rows(series: list[dict[str, Any]]) -> list[str]:
+    lines = ["| throughput, 4 callers | calls a second | goal |", "|---|---|---|"]
+    return lines + [f"| {name} | {median(series, name):,.0f} | {_goal(goal)} |" for name, (_, _, goal) in RATES.items()]
+
+
+def lines_of(document: dict[str, Any]) -> list[str]:
+    """The tables of what was measured, and how."""
+    series, lines = document["series"], []
+    for measure, rows in (("open", _call_rows), ("memory of a listener", _crowd_rows), (next(iter(RATES)), _rate_rows)):
+        if _has(series, measure):
+            lines += [*rows(series), ""]
+    return [*lines, document["note"]]
+
+
+def write(document: dict[str, Any]) -> None:
+    """JSON, tables and charts below build/bench; prints the tables."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "broker.json").write_text(json.dumps(document, indent=1) + "\n")
+    text = "\n".join(lines_of(document)) + "\n"
+    (OUT / "broker.md").write_text(text)
+    print(text)
+    series = document["series"]
+    if _has(series, "open"):
+        shown = {
+            how: {name: median(series, name, how=how, figure="p50") for name in CASES} for how in ("native", "brokered")
+        }
+        (OUT / "broker.svg").write_text(chart.bars("One call, median, µs", shown, list(CASES)))
+
+
+def write_document() -> None:
+    """Put the tables of the last run into the documentation.  Raises: SystemExit when there was none, or it has no place."""
+    try:
+        document = json.loads((OUT / "broker.json").read_text())
+    except FileNotFoundError:
+        raise SystemExit("benchmark: no run yet: make bench-broker") from None
+    before, begin, rest = DOCUMENT.read_text().partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not (begin and end):
+        raise SystemExit(f"benchmark: {DOCUMENT} has no marks {' … '.join(MARKS)}")
+    DOCUMENT.write_text("\n".join([before + begin, *lines_of(document), end + after]))
+
+
+if __name__ == "__main__":
+    write_document()
