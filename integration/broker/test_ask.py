@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from integration.broker.test_survive import policy
@@ -137,3 +140,74 @@ def test_the_policys_own_handler_is_called(container: Container, broker: Broker)
         connection.sendall(json.dumps({"answer": question["ask"], "verdict": "allow"}).encode() + b"\n")
         assert process.communicate(timeout=30)[0] == b"content\n"
     assert broker.records(container.id)
+
+
+HANDLED = MEDIATED + 'broker: {mode: ask, timeout_ms: 8000, handler: "gate:open"}\n'
+
+
+def site_of(place: Path, section: str) -> tuple[str, str]:
+    """A site's directory with a function that allows everything; the flags that choose it."""
+    (place / "handlers").mkdir(parents=True)
+    (place / "handlers" / "gate.py").write_text("def open(record): return True\n")
+    (place / "config.toml").write_text(f"[broker]\n{section}")
+    for path in (place, *place.rglob("*")):
+        path.chmod(0o755)
+    return ("--policy-dir", str(place))
+
+
+def asked_of_function(container: Container, site: tuple[str, str]) -> tuple[int, str]:
+    """A container that opens a file about which the site's function is asked; its exit code and output."""
+    container.bundle.file("/etc/secret")
+    container.bundle.args("/bin/cat", "/etc/secret")
+    container.bundle.save()
+    words = [
+        str(container.runtime.path),
+        "--root",
+        str(container.runtime.root),
+        *site,
+        "run",
+        *policy(container, HANDLED),
+    ]
+    words += ["--bundle", str(container.bundle.path), container.id]
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout
+
+
+def test_the_sites_function_answers(container: Container, broker: Broker, tmp_path: Path) -> None:
+    """`--policy-dir` reaches the broker that is started for the container, its next worker and its next keeper."""
+    broker.end()
+    site = site_of(tmp_path / "site", 'handlers = ["gate:open"]\n')
+    assert asked_of_function(container, site) == (0, "content\n")
+    os.kill(broker.serving(), signal.SIGKILL)
+    wait_until(broker.serving, "another worker serves")
+    assert asked_of_function(container, site) == (0, "content\n")
+    broker.end()
+
+
+def test_a_function_that_others_could_write_is_not_asked(container: Container, broker: Broker, tmp_path: Path) -> None:
+    """Everything is denied, and the broker's log says why."""
+    broker.end()
+    site = site_of(tmp_path / "site", 'handlers = ["gate:open"]\n')
+    (tmp_path / "site/handlers/gate.py").chmod(0o666)
+    code, said = asked_of_function(container, site)
+    assert code == 1
+    assert "Operation not permitted" in said
+    log = (broker.directory / "broker.log").read_text()
+    assert (
+        f"ask: gate:open is not loaded: {tmp_path}/site/handlers/gate.py: can be written by others (mode 0666)" in log
+    )
+    broker.end()
+
+
+def test_one_broker_goes_by_one_site(container: Container, broker: Broker, tmp_path: Path) -> None:
+    """A container whose site wants another broker than the one that runs is refused; one whose site wants the same is not."""
+    broker.end()
+    first = site_of(tmp_path / "first", 'log = "file"\n')
+    asked_of_function(container, first)
+    assert broker.keepers()
+    assert asked_of_function(container, site_of(tmp_path / "same", 'log = "file"\n'))[0] == 1
+    code, said = asked_of_function(container, site_of(tmp_path / "other", 'handlers = ["gate:open"]\n'))
+    assert code == 1
+    assert f"the broker of {broker.root} goes by [broker] of {tmp_path}/first/config.toml" in said
+    assert f"{tmp_path}/other/config.toml says otherwise" in said
+    broker.end()

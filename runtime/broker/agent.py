@@ -22,8 +22,8 @@ class Compilation:
 
     __slots__ = ("_errors", "_pid", "_policy", "_table", "pidfd")
 
-    def __init__(self, root: str, exe_fd: int, metadata: str) -> None:
-        """Start it.  Raises: OSError."""
+    def __init__(self, root: str, site: str, exe_fd: int, metadata: str) -> None:
+        """Start it; `site` is the directory of the floor and of named policies.  Raises: OSError."""
         self._policy = policy_of(metadata)
         self._table = posix.memfd_create("broker-table", posix.MFD_CLOEXEC | _MFD_ALLOW_SEALING)
         self._errors = posix.memfd_create("compiler-errors", posix.MFD_CLOEXEC)
@@ -37,6 +37,8 @@ class Compilation:
             str(exe_fd),
             "--root",
             root,
+            "--policy-dir",
+            site,
             "broker",
             "--table",
             self._policy,

@@ -9,10 +9,15 @@ import sys
 from queue import Empty, SimpleQueue
 from threading import Thread
 
+from runtime.broker.trusted_code import check_code
+from runtime.errors import BrokerError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from runtime.broker.settings import Settings
 
     Answer = Callable[[int, int], bool]
 
@@ -81,10 +86,15 @@ class Questions:
         return list(self._waiting.values())
 
 
-def load_function(name: str, allowed: "tuple[str, ...]", place: str) -> "Callable[[dict[str, Any]], Any]":
+def load_function(name: str, settings: "Settings") -> "Callable[[dict[str, Any]], Any]":
     """The function that `module:function` names.  Raises: LookupError in words for the log."""
-    if name not in allowed:
-        raise LookupError(f"{name} is not one of [broker] handlers in the site's configuration")
+    place = settings.handler_path
+    if name not in settings.handlers:
+        raise LookupError(f"{name} is not one of [broker] handlers in {settings.site}/config.toml")
+    try:
+        check_code(place, settings.site)
+    except BrokerError as error:
+        raise LookupError(f"{name} is not loaded: {error}") from None
     module_name, _, function_name = name.partition(":")
     if place not in sys.path:
         sys.path.append(place)
@@ -101,12 +111,11 @@ def load_function(name: str, allowed: "tuple[str, ...]", place: str) -> "Callabl
 class FunctionHandlers:
     """Python functions that answer, in threads of their own: a slow one holds up no other container's log."""
 
-    __slots__ = ("_allowed", "_answer", "_functions", "_place", "_queue", "_threads", "_told")
+    __slots__ = ("_answer", "_functions", "_queue", "_settings", "_threads", "_told")
 
-    def __init__(self, allowed: "tuple[str, ...]", place: str, answer: "Answer") -> None:
-        """`answer(ticket, verdict)` is the core's."""
-        self._allowed = allowed
-        self._place = place
+    def __init__(self, settings: "Settings", answer: "Answer") -> None:
+        """`answer(ticket, verdict)` is the core's; the settings say which functions there are."""
+        self._settings = settings
         self._answer = answer
         self._functions: dict[str, Callable[[dict[str, Any]], Any] | None] = {}
         self._queue: SimpleQueue[tuple[str, Question]] = SimpleQueue()
@@ -133,7 +142,7 @@ class FunctionHandlers:
     def _function(self, name: str) -> "Callable[[dict[str, Any]], Any] | None":
         if name not in self._functions:
             try:
-                self._functions[name] = load_function(name, self._allowed, self._place)
+                self._functions[name] = load_function(name, self._settings)
             except LookupError as error:
                 self._functions[name] = None
                 self._told.put(f"ask: {error.args[0]}")

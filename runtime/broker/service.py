@@ -52,6 +52,7 @@ class Service:
         self.core = core
         self.channel = channel
         self.root = root
+        self.site = settings.site
         self.exe_fd = exe_fd
         self.registry = Registry()
         self.questions = Questions()
@@ -59,7 +60,7 @@ class Service:
         self.directory = f"{root}/@broker"
         self.log: FileLog | JournalLog = JournalLog() if settings.log == "journald" else FileLog(self.directory)
         self.recordings = Recordings(self.directory, self.names)
-        self.functions = FunctionHandlers(settings.handlers, settings.handler_path, core.answer)
+        self.functions = FunctionHandlers(settings, core.answer)
         self.clients: dict[int, Client] = {}
         self.compilations: dict[int, Compilation] = {}
         self.scrapes = Scrapes()
@@ -139,7 +140,7 @@ class Service:
             self.decide_by(registration, registration.table)
             return
         try:
-            compilation = Compilation(self.root, self.exe_fd, registration.metadata)
+            compilation = Compilation(self.root, self.site, self.exe_fd, registration.metadata)
         except OSError as error:
             self.refuse(registration, f"the policy's compiler cannot be started: {error.strerror}")
             return

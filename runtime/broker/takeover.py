@@ -36,14 +36,15 @@ def _take_lock(directory: str) -> int:
             return fd
 
 
-def _spawn(root: str, exe_fd: int, channel: int, lock: int) -> int:
+def _spawn(service: "Service", channel: int, lock: int) -> int:
     python, entry = sys.executable, sys.argv[0]
-    argv = ["postern", "--root", root, "broker", "--adopt", "--python", python, "--entry", entry]
+    words = ["postern", "--root", service.root, "--policy-dir", service.site, "broker", "--adopt"]
+    argv = [*words, "--python", python, "--entry", entry]
     # both numbers may be taken: first out of the way, then into place
     actions = [
         (posix.POSIX_SPAWN_DUP2, channel, 100),
         (posix.POSIX_SPAWN_DUP2, lock, 101),
-        (posix.POSIX_SPAWN_DUP2, exe_fd, 102),
+        (posix.POSIX_SPAWN_DUP2, service.exe_fd, 102),
         (posix.POSIX_SPAWN_DUP2, 100, _ADOPT_FD),
         (posix.POSIX_SPAWN_DUP2, 101, _LOCK_FD),
     ]
@@ -59,7 +60,7 @@ def hand_on(service: "Service", journal: int) -> int:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for compilation in service.compilations.values():
         compilation.end()
-    pid = _spawn(service.root, service.exe_fd, theirs.fileno(), lock)
+    pid = _spawn(service, theirs.fileno(), lock)
     theirs.close()
     service.core.close()  # nothing is received from here on; what was received lies in the journal
     send(ours, Message(HELLO, registrations=len(service.registry), fds=(journal,)))

@@ -18,16 +18,16 @@ from runtime.errors import BrokerError
 THREADS = 4
 
 
-def _settings() -> Settings:
+def _settings(site: str) -> Settings:
     try:
-        return load_settings()
+        return load_settings(site)
     except BrokerError as error:
         complain(f"{error}; going on without it")
-        return Settings()
+        return Settings(site=site)
 
 
-def run_worker(channel_fd: int, root: str, exe_fd: int) -> int:
-    """Serve the keeper at the other end of `channel_fd` until it has nothing more to say; an exit code."""
+def run_worker(channel_fd: int, root: str, exe_fd: int, site: str) -> int:
+    """Serve the keeper at the other end of `channel_fd` until it has nothing more to say; an exit code.  `site`: whose [broker] holds."""
     channel = socket.socket(fileno=channel_fd)
     posix.set_inheritable(channel_fd, False)
     hello = receive(channel)
@@ -41,7 +41,7 @@ def run_worker(channel_fd: int, root: str, exe_fd: int) -> int:
     if message.kind != SERVE:
         return 1
     core = Core(journal, THREADS)
-    service = Service(core, channel, root, exe_fd, _settings())
+    service = Service(core, channel, root, exe_fd, _settings(site))
     service.listen(socket.socket(fileno=control), socket.socket(fileno=metrics))
     service.run()
     if len(service.registry) == 0:

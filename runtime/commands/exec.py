@@ -148,7 +148,7 @@ def execute(invocation: Invocation) -> int:
     if gate is not None and gate.listener is not None and compiled is not None and compiled.notify:
         from runtime.launch.broker import ensure_broker
 
-        ensure_broker(invocation.root, invocation.exe_fd)
+        ensure_broker(invocation.root, invocation.exe_fd, invocation.policy_dir)
     invocation.report.release()
     become_executor(invocation.exe_fd, image)
     return 1

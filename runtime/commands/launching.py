@@ -237,9 +237,9 @@ def launch(invocation: Invocation, mode: str) -> int:
     keep_root(invocation.root)
     image = encode_image(plan)
     if gated.trapped:
-        from runtime.launch.broker import ensure_broker
+        from runtime.commands.brokering import require_broker
 
-        ensure_broker(invocation.root, invocation.exe_fd)
+        require_broker(invocation)
     if wants_network(invocation, gated.config):
         from runtime.commands.networking import connect_network
 

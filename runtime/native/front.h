@@ -22,6 +22,7 @@ struct front {
 	bool all, force;    /* kill --all, delete --force */
 	bool foreground, adopt; /* broker */
 	const char *idle, *python, *entry;
+	const char *policy_dir; /* the site's directory, NULL: the usual one */
 	bool planned;       /* hidden --planned: Python has done its part and calls back for ours */
 };
 

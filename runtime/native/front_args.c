@@ -163,7 +163,7 @@ static bool set_report(const char *log, const char *format, const char *level)
 static bool parse_globals(struct front *front, int *at)
 {
 	const char *log = NULL, *format = NULL, *level = NULL, *rootless = NULL, *manager = NULL;
-	const char *policy = NULL, *policy_dir = NULL; /* what containers are made under */
+	const char *policy = NULL; /* what containers are made under */
 	bool systemd = false;
 	const struct flag flags[] = {
 		{"root", NULL, &front->root, NULL},
@@ -173,7 +173,7 @@ static bool parse_globals(struct front *front, int *at)
 		{"rootless", NULL, &rootless, NULL},
 		{"cgroup-manager", NULL, &manager, NULL},
 		{"policy", NULL, &policy, NULL},
-		{"policy-dir", NULL, &policy_dir, NULL},
+		{"policy-dir", NULL, &front->policy_dir, NULL},
 		{"debug", NULL, NULL, &report_to.debug},
 		{"systemd-cgroup", NULL, NULL, &systemd},
 		{0},

@@ -181,7 +181,8 @@ static bool take_options(struct front *front)
 	uint64_t seconds = 0;
 	if (!front->idle)
 		front->idle = front->foreground ? "0" : "60";
-	if (front->root[0] != '/' || !parse_number(front->idle, strlen(front->idle), &seconds) || seconds > 86400)
+	bool is_whole = front->root[0] == '/' && (!front->policy_dir || front->policy_dir[0] == '/'); /* else Python makes it so */
+	if (!is_whole || !parse_number(front->idle, strlen(front->idle), &seconds) || seconds > 86400)
 		return false;
 	keeper.front = front;
 	keeper.foreground = front->foreground;

@@ -80,6 +80,16 @@ static bool somebody_listens(int directory)
 	return fd >= 0 && SYS(connect, fd, &address, sizeof(address)) == 0;
 }
 
+/* The lock's content: whose config.toml this broker goes by; empty for the usual one. Who needs a broker compares. */
+static int name_site(const struct keeper *keeper)
+{
+	const char *site = keeper->front->policy_dir;
+	long ret = SYS(ftruncate, keeper->lock, 0);
+	if (ret == 0 && site)
+		ret = SYS(pwrite64, keeper->lock, site, strlen(site), 0);
+	return ret < 0 ? (int)ret : 0;
+}
+
 /* One keeper a root. Whoever holds the lock listens, is about to, or is about to end. */
 static int take_lock(struct keeper *keeper)
 {
@@ -93,7 +103,7 @@ static int take_lock(struct keeper *keeper)
 	for (int tries = 0; tries < LOCK_TRIES; tries++) {
 		long error = SYS(flock, keeper->lock, LOCK_EX | LOCK_NB);
 		if (error != -EWOULDBLOCK)
-			return (int)error;
+			return error ? (int)error : name_site(keeper);
 		if (somebody_listens(keeper->directory))
 			return 1;
 		struct __kernel_timespec pause = {.tv_nsec = LOCK_PAUSE_NS};

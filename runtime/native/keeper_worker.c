@@ -11,6 +11,7 @@
 
 #define CLONE_PIDFD 0x1000
 #define EXE "/proc/self/exe"
+#define SITE_DIRECTORY "/etc/postern"
 #define RETRY_MAX_NS (5 * SECOND_NS)
 
 static long send_message(struct worker *worker, struct keeper_message *message, const struct packet *with)
@@ -31,15 +32,16 @@ static void become_worker(const struct keeper *keeper, int socket)
 	uint64_t none = 0;
 	(void)SYS(rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
 	text_add_number(&socket_text, SYS(fcntl, socket, F_DUPFD, 3));
-	const char *words[] = {keeper->python, "-I", "-S", "-B", keeper->entry, exe_number, "--root", keeper->front->root, "broker", "--worker",
-		socket_number, NULL};
+	const char *site = keeper->front->policy_dir;
+	const char *words[] = {keeper->python, "-I", "-S", "-B", keeper->entry, exe_number, "--root", keeper->front->root, "--policy-dir",
+		site ? site : SITE_DIRECTORY, "broker", "--worker", socket_number, NULL};
 	if (keeper->python) {
 		text_add_number(&exe_text, SYS(openat, AT_FDCWD, EXE, O_RDONLY));
 		long error = SYS(execve, keeper->python, words, keeper->front->envp);
 		(void)fail_errno(keeper->python, (int)error);
 	} else {
 		words[5] = "postern";
-		struct front front = {.argc = 6, .argv = (char **)(uintptr_t)&words[5], .envp = keeper->front->envp, .verb = "broker"};
+		struct front front = {.argc = 8, .argv = (char **)(uintptr_t)&words[5], .envp = keeper->front->envp, .verb = "broker"};
 		(void)hand_over(&front);
 	}
 	(void)SYS(exit_group, 1);

@@ -53,7 +53,7 @@ def read_trusted(path: str, directory: str) -> bytes | None:
         status = posix.fstat(fd)
         if status.st_mode & _TYPE_MASK != _REGULAR:
             raise PolicyError([f"{path}: is no regular file"])
-        _check_owner(status, path, directory)
+        check_owner(status, path, directory)
         data = posix.read(fd, MAX_BYTES + 1)
     except OSError as error:
         raise PolicyError([f"{path}: {_reason(error)}"]) from None
@@ -75,10 +75,10 @@ def _check_directories(path: str, directory: str) -> None:
             return
         except OSError as error:
             raise PolicyError([f"{above}: {_reason(error)}"]) from None
-        _check_owner(status, above, directory)
+        check_owner(status, above, directory)
 
 
-def _check_owner(status: posix.stat_result, path: str, directory: str) -> None:
+def check_owner(status: posix.stat_result, path: str, directory: str) -> None:
     """Raises: PolicyError when somebody else can write there."""
     if status.st_uid not in (0, posix.geteuid()) and not _is_roots(status.st_uid, path, directory):
         raise PolicyError([f"{path}: belongs to user {status.st_uid}: must be root's or the caller's"])

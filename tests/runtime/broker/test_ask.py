@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.broker import ask, settings
-from runtime.errors import BrokerError
+from runtime.broker import ask
+from runtime.broker.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def answers(handlers: Path, name: str, allowed: tuple[str, ...]) -> tuple[list[t
         given.append((ticket, verdict))
         return True
 
-    functions = ask.FunctionHandlers(allowed, str(handlers), answer)
+    functions = ask.FunctionHandlers(Settings("file", allowed, str(handlers)), answer)
     functions.ask(name, question(7))
     told: list[str] = []
     for _ in range(500):
@@ -119,7 +119,7 @@ def test_only_what_root_lists_is_loaded(name: str, handlers: Path) -> None:
     """A policy names whom it likes; that alone loads nothing."""
     given, told = answers(handlers, name, ())
     assert given in ([(7, errno.EPERM)], [])
-    assert told == [f"ask: {name} is not one of [broker] handlers in the site's configuration"]
+    assert told == [f"ask: {name} is not one of [broker] handlers in /etc/postern/config.toml"]
 
 
 @pytest.mark.parametrize("name", ["gatekeeper:thing", "gatekeeper:none", "nowhere:yes"])
@@ -128,24 +128,3 @@ def test_a_function_that_cannot_be_had_denies(name: str, handlers: Path) -> None
     _, told = answers(handlers, name, (name,))
     assert len(told) == 1
     assert told[0].startswith(f"ask: {name} ")
-
-
-def test_settings(tmp_path: Path) -> None:
-    """Nothing said is the default; unknown keys and wrong values are told."""
-    path = tmp_path / "config.toml"
-    assert settings.load_settings(str(path)) == settings.Settings()
-    path.write_text('[policy]\ndefault = "x"\n[broker]\nlog = "journald"\nhandlers = ["a:b"]\n')
-    assert settings.load_settings(str(path)) == settings.Settings("journald", ("a:b",))
-    for wrong in ('log = "syslog"', 'handlers = ["a"]', "handlers = 1", 'handler_path = "x"', "more = 1", "log ="):
-        path.write_text(f"[broker]\n{wrong}\n")
-        with pytest.raises(BrokerError, match=r"config\.toml"):
-            settings.load_settings(str(path))
-
-
-def test_settings_that_others_could_write_are_not_read(tmp_path: Path) -> None:
-    """Whoever may write them may run code as the broker."""
-    path = tmp_path / "config.toml"
-    path.write_text('[broker]\nhandlers = ["a:b"]\n')
-    path.chmod(0o666)
-    with pytest.raises(BrokerError, match="others than root may write it"):
-        settings.load_settings(str(path))
