@@ -21,10 +21,15 @@ def test_docker_limits(docker: Docker) -> None:  # noqa: F811
 
 
 def test_docker_memory_hog(docker: Docker) -> None:  # noqa: F811
-    """Docker reports the OOM kill."""
-    assert docker("run", "--name", "hog", *FLAGS, IMAGE, "/probe", "hog", "200").rc == 137
-    assert docker("inspect", "-f", "{{.State.OOMKilled}}", "hog").out.strip() == "true"
-    docker("rm", "hog").ok()
+    """Docker reports the OOM kill; it forgets one whose event its shim reads later than the container's end."""
+    reported = []
+    for number in range(5):
+        assert docker("run", "--name", f"hog{number}", *FLAGS, IMAGE, "/probe", "hog", "200").rc == 137
+        reported.append(docker("inspect", "-f", "{{.State.OOMKilled}}", f"hog{number}").out.strip())
+        docker("rm", f"hog{number}").ok()
+        if reported[-1] == "true":
+            return
+    raise AssertionError(reported)
 
 
 def test_docker_fork_bomb(docker: Docker) -> None:  # noqa: F811
