@@ -18,6 +18,7 @@ _COUNTERS = (
     ("timed_out", "calls_timed_out_total", "Calls whose time limit ended before the answer."),
     ("gone", "calls_gone_total", "Calls whose caller ended, or was interrupted, before the answer."),
     ("replayed", "calls_replayed_total", "Calls taken up from a worker that had died."),
+    ("lost_events", "container_events_lost_total", "Events beyond the container's share of the ring: not logged."),
 )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _TYPE_MASK, _REGULAR = 0o170000, 0o100000
 _LOG_MAX = 1 << 20
-_STATISTICS = ("received", "allowed", "denied", "continued", "asked", "timed_out", "gone", "replayed", "inflight")
+_STATISTICS = ("received", "allowed", "denied", "continued", "asked", "timed_out", "gone", "replayed", "inflight", "lost_events")
 
 
 def complain(line: str) -> None:

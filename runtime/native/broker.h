@@ -39,7 +39,7 @@ struct broker_stats {
 	uint64_t asked, timed_out;
 	uint64_t gone;        /* the caller died or was interrupted before the answer */
 	uint64_t replayed;    /* taken from the journal of a broker that died */
-	uint64_t lost_events; /* of the whole broker: events that found the ring full */
+	uint64_t lost_events; /* events that found no room in the ring; of all: those of containers that are gone, too */
 	uint64_t inflight;
 	uint64_t micros[20]; /* answers by duration: element n counts those below 2^n microseconds, the last one all others */
 };

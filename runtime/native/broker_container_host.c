@@ -83,7 +83,7 @@ static void tell_end(struct broker *broker, struct container *container)
 {
 	struct broker_event event = {.key = container->key, .kind = BROKER_GONE, .pid = container->init, .rule = BROKER_NO_RULE};
 	if (atomic_load(&container->gone) && atomic_load(&container->inflight) == 0 && !atomic_exchange(&container->end_told, true))
-		emit(broker, &event);
+		emit(broker, container, &event);
 }
 
 /* Whether a container that has so many calls in flight may bring another one: below its own limit, and no more than are left for all, so

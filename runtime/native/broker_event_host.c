@@ -1,4 +1,7 @@
-/* The ring of events: many workers write, one reader drains, nobody waits. A full ring loses events and counts them. */
+/* The ring of events: many workers write, one reader drains, nobody waits. What finds no room is lost and counted.
+ *
+ * A container may have as many events in it as are free for the others: one that makes more of them than the reader takes, on purpose
+ * perhaps, loses its own and never a neighbour's. Ends of listeners are no container's doing and have a reserve. */
 #define _GNU_SOURCE
 #include "broker_int.h"
 
@@ -8,6 +11,8 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+
+#define RESERVE (RING / 16)
 
 int ring_open(struct broker *broker)
 {
@@ -19,16 +24,36 @@ int ring_open(struct broker *broker)
 	return 0;
 }
 
-/* A cell's sequence: twice the lap in which it is to be filled, plus one while it holds that lap's event. */
-void emit(struct broker *broker, const struct broker_event *event)
+/* Whether an event may have a cell; it counts for its container until it is drained. */
+static bool share_take(struct broker *broker, struct container *container, enum broker_event_kind kind)
 {
+	uint64_t tail = __atomic_load_n(&broker->ring_tail, __ATOMIC_ACQUIRE); /* never past the head that is read next */
+	uint64_t used = atomic_load_explicit(&broker->ring_head, memory_order_relaxed) - tail + RESERVE;
+	uint32_t own = atomic_fetch_add_explicit(&broker->undrained[container->index], 1, memory_order_relaxed);
+	return kind == BROKER_GONE || (used < RING && own < RING - used);
+}
+
+static void lose(struct broker *broker, struct container *container)
+{
+	atomic_fetch_sub(&broker->undrained[container->index], 1);
+	atomic_fetch_add(&container->lost_events, 1);
+	atomic_fetch_add(&broker->lost_events, 1);
+}
+
+/* A cell's sequence: twice the lap in which it is to be filled, plus one while it holds that lap's event. */
+void emit(struct broker *broker, struct container *container, const struct broker_event *event)
+{
+	if (!share_take(broker, container, event->kind)) {
+		lose(broker, container);
+		return;
+	}
 	uint64_t head = atomic_load_explicit(&broker->ring_head, memory_order_relaxed);
 	struct ring_cell *cell;
 	for (;;) {
 		cell = &broker->ring[head % RING];
 		uint64_t lap = head / RING * 2, sequence = atomic_load_explicit(&cell->sequence, memory_order_acquire);
 		if (sequence < lap) { /* still the event of the lap before */
-			atomic_fetch_add(&broker->lost_events, 1);
+			lose(broker, container);
 			return;
 		}
 		if (sequence > lap)
@@ -36,6 +61,7 @@ void emit(struct broker *broker, const struct broker_event *event)
 		else if (atomic_compare_exchange_weak(&broker->ring_head, &head, head + 1))
 			break;
 	}
+	cell->container = (uint32_t)container->index;
 	cell->event = *event;
 	atomic_store_explicit(&cell->sequence, head / RING * 2 + 1, memory_order_release);
 	if (!atomic_exchange(&broker->signalled, true)) {
@@ -57,8 +83,9 @@ size_t broker_events(struct broker *broker, struct broker_event *out, size_t max
 		if (atomic_load_explicit(&cell->sequence, memory_order_acquire) != round + 1)
 			break;
 		out[count++] = cell->event;
+		atomic_fetch_sub_explicit(&broker->undrained[cell->container], 1, memory_order_relaxed);
 		atomic_store_explicit(&cell->sequence, round + 2, memory_order_release);
-		broker->ring_tail++;
+		__atomic_store_n(&broker->ring_tail, broker->ring_tail + 1, __ATOMIC_RELEASE);
 	}
 	if (count == max && !atomic_exchange(&broker->signalled, true)) {
 		value = 1;
@@ -105,5 +132,5 @@ void emit_decision(struct call *call, enum broker_event_kind kind, int32_t verdi
 		event.comm[size - 1] = '\0';
 	if (fd >= 0)
 		(void)close(fd);
-	emit(call->broker, &event);
+	emit(call->broker, call->container, &event);
 }

@@ -63,7 +63,7 @@ struct container {
 	_Atomic bool paused, exempt, gone, removed;
 	_Atomic uint64_t groups_seen;           /* calls of setgroups: what was remembered before the last one may be wrong */
 	_Atomic uint64_t seen[SEEN_CALLS / 64]; /* mode record: calls that were told already */
-	_Atomic uint64_t received, allowed, denied, continued, asked, timed_out, lost, replayed, micros[20];
+	_Atomic uint64_t received, allowed, denied, continued, asked, timed_out, lost, replayed, lost_events, micros[20];
 };
 
 struct ids {
@@ -151,6 +151,7 @@ struct parked { /* a call that waits for broker_answer; its slot stays taken */
 
 struct ring_cell {
 	_Atomic uint64_t sequence;
+	uint32_t container; /* index: whose share it is of */
 	struct broker_event event;
 };
 
@@ -179,6 +180,7 @@ struct broker {
 	struct ring_cell *ring;
 	_Atomic uint64_t ring_head, lost_events;
 	uint64_t ring_tail;
+	_Atomic uint32_t undrained[CONTAINERS_MAX]; /* events of each container in the ring */
 	pthread_mutex_t drain;
 };
 
@@ -219,7 +221,7 @@ void expire(struct broker *broker, uint64_t now);
 void *clock_main(void *broker);
 /* broker_event_host.c */
 int ring_open(struct broker *broker);
-void emit(struct broker *broker, const struct broker_event *event);
+void emit(struct broker *broker, struct container *container, const struct broker_event *event);
 void emit_decision(struct call *call, enum broker_event_kind kind, int32_t verdict, uint32_t micros);
 
 /* broker_target_host.c: what is read of the caller */
@@ -248,7 +250,7 @@ int with_capability(uint64_t capabilities, bool on); /* for one step; only those
 /* broker_describe_host.c */
 void describe_recorded(struct call *call); /* mode record: absolute paths, a line each; broker_record_host.c */
 bool is_recorded(struct call *call);
-void await_reader(struct broker *broker);
+void await_reader(const struct call *call);
 void describe(struct call *call); /* fills call->text as far as registers and one copy of memory tell */
 void describe_address(struct call *call, const void *address, size_t size);
 

@@ -151,6 +151,7 @@ static void add_stats(const struct container *container, struct broker_stats *st
 	stats->gone += container->lost;
 	stats->replayed += container->replayed;
 	stats->inflight += container->inflight;
+	stats->lost_events += container->lost_events;
 	for (unsigned i = 0; i < 20; i++)
 		stats->micros[i] += container->micros[i];
 }
@@ -165,6 +166,7 @@ void broker_stats(const struct broker *broker, int index, struct broker_stats *s
 		if (container)
 			add_stats(container, stats);
 	}
-	stats->lost_events = atomic_load(&broker->lost_events);
+	if (index < 0)
+		stats->lost_events = atomic_load(&broker->lost_events); /* with those of containers that are gone */
 	(void)pthread_mutex_unlock(&mutable->lock);
 }

@@ -183,12 +183,12 @@ bool is_recorded(struct call *call)
 	return (atomic_fetch_or(&call->container->seen[nr / 64], bit) & bit) == 0;
 }
 
-/* Wait while the ring is half full; a reader that does not come back loses events, which are counted. */
-void await_reader(struct broker *broker)
+/* Wait while the container has more in the ring than it would have a share of beside six others that fill it. A reader that does not come
+ * back loses events, which are counted. */
+void await_reader(const struct call *call)
 {
 	for (int i = 0; i < PATIENCE; i++) {
-		uint64_t tail = __atomic_load_n(&broker->ring_tail, __ATOMIC_RELAXED);
-		if (atomic_load(&broker->ring_head) - tail < RING / 2)
+		if (atomic_load(&call->broker->undrained[call->container->index]) < RING / 8)
 			return;
 		(void)usleep(PAUSE_US);
 	}

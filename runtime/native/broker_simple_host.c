@@ -12,7 +12,7 @@ struct verdict handle_exec(struct call *call)
 {
 	if (call->table->header->mode == MODE_RECORD || call->entry.handler == HANDLER_RECORD) {
 		describe_recorded(call);
-		await_reader(call->broker);
+		await_reader(call);
 	} else {
 		describe(call);
 	}
@@ -29,7 +29,7 @@ struct verdict handle_record(struct call *call)
 {
 	if (call->table->header->mode == MODE_RECORD || call->entry.handler == HANDLER_RECORD) {
 		describe_recorded(call);
-		await_reader(call->broker);
+		await_reader(call);
 	} else {
 		describe(call);
 	}
