@@ -90,7 +90,7 @@ $(BUILD)/aarch64 $(BUILD)/x86_64:
 	@mkdir -p $@
 
 PYTHON_SOURCES = $(shell find runtime oci_schemas -name '*.py' -not -name _compiled.py -not -name '_builtin*.py') $(wildcard runtime/policy/builtin/*.yaml)
-$(BUILD)/lib/postern.pyc: $(PYTHON_SOURCES) $(NATIVE) $(HEADERS) tools/build.py $(wildcard tools/bundle/*.py) tools/freeze.py $(wildcard runtime/native/embed/*.c) pyproject.toml
+$(BUILD)/lib/postern.pyc: $(PYTHON_SOURCES) $(wildcard runtime/native/*.c) $(HEADERS) tools/build.py $(wildcard tools/bundle/*.py) tools/freeze.py $(wildcard runtime/native/embed/*.c) pyproject.toml
 	@$(PY) -m oci_schemas.build --out $(BUILD)/generated
 	@cmp -s $(BUILD)/generated/_compiled.py oci_schemas/_compiled.py || mv $(BUILD)/generated/_compiled.py oci_schemas/
 	@$(PY) -m runtime.policy.build
