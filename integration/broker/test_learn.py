@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import signal
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
-from integration.framework.broker import Broker
+from integration.framework.broker import Broker, wait_until
 from integration.framework.container import Container
 from integration.framework.flavours import only
 
@@ -23,12 +27,24 @@ rm /srv/data/out
 """
 
 
-def learn(container: Container, *command: str) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """Learn from the container's bundle; the policy's file and the run."""
+def learning(container: Container, *command: str) -> tuple[Path, list[str]]:
+    """The policy's file, and the words that learn it from the container's bundle."""
     container.bundle.save()
     output = container.bundle.path / "learned.yaml"
     words = [str(container.runtime.path), "--root", str(container.runtime.root), "policy", "learn"]
-    words += ["--bundle", str(container.bundle.path), "-o", str(output), *(["--", *command] if command else [])]
+    return output, [
+        *words,
+        "--bundle",
+        str(container.bundle.path),
+        "-o",
+        str(output),
+        *(["--", *command] if command else []),
+    ]
+
+
+def learn(container: Container, *command: str) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """Learn from the container's bundle; the policy's file and the run."""
+    output, words = learning(container, *command)
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     return output, done
 
@@ -142,3 +158,62 @@ def test_what_the_kernel_denies_is_explained(container: Container) -> None:
     assert any(
         f"take mount out of {path}:4: syscalls.deny: mount; an allow elsewhere cannot help" in line for line in lines
     )
+
+
+ENDLESS = "trap 'echo bye; exit 4' INT; : > /tmp/ready; while :; do sleep 0.1; done"
+
+
+def await_ready(container: Container) -> Path:
+    """Until the program runs; the file with which it says so."""
+    ready: Path = container.bundle.rootfs / "tmp/ready"
+    wait_until(ready.exists, "the program runs")
+    return ready
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_who_ends_the_learning_ends_the_container(container: Container, broker: Broker, number: signal.Signals) -> None:
+    """No container, no process of it, no recording and no policy is left, and the exit code names the signal."""
+    container.bundle.shell(ENDLESS)
+    output, words = learning(container)
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    await_ready(container)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 128 + number, said
+    assert f"policy learn: ended by {number.name}: the container was ended, and nothing is written" in said
+    assert not output.exists()
+    assert [name for name in os.listdir(container.runtime.root) if name[0] != "@"] == []
+    assert broker.ask({"op": "status"})["containers"] == []
+    assert [name for name in os.listdir(broker.directory / "log") if name.endswith(".learned")] == []
+
+
+def test_learning_that_ends_before_the_container_is_there(container: Container) -> None:
+    """Whenever the signal comes, nothing is left."""
+    container.bundle.shell(ENDLESS)
+    output, words = learning(container)
+    for pause in (0.0, 0.02, 0.05, 0.1, 0.2, 0.4):
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            process.wait(pause)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+        process.communicate(timeout=60)
+        assert process.returncode in (128 + signal.SIGTERM, -signal.SIGTERM)
+        assert not output.exists()
+        assert [name for name in os.listdir(container.runtime.root) if name[0] != "@"] == []
+
+
+def test_an_interrupt_from_the_terminal_is_the_programs(container: Container) -> None:
+    """It ends as it does on Ctrl-C, and what it did until then is learned."""
+    container.bundle.shell(ENDLESS)
+    output, words = learning(container)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(words[0], words)
+    await_ready(container)
+    os.write(terminal, b"\x03")
+    wait_until(output.exists, "the policy is written")
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(terminal)
+    assert status == 4
+    assert yaml.safe_load(output.read_text())["filesystem"]["write"] == ["/tmp"]

@@ -72,6 +72,11 @@ def recording_name(container_id: str) -> str:
     return log_name(container_id).removesuffix(".jsonl") + ".learned"
 
 
+def recording_path(root: str, container_id: str) -> str:
+    """Where the broker of a state root writes a container's recording."""
+    return f"{root}/@broker/{DIRECTORY}/{recording_name(container_id)}"
+
+
 def access_of(call: str, args: "tuple[int, ...]") -> str:
     """What a call wants of the path that it names: read, write or execute."""
     if call in _EXECUTING:
@@ -293,7 +298,7 @@ class Recordings:
 
 def load_recording(root: str, container_id: str) -> "dict[str, Any]":
     """A container's recording.  Raises: OSError, ValueError."""
-    with open(f"{root}/@broker/{DIRECTORY}/{recording_name(container_id)}", encoding="ascii") as file:
+    with open(recording_path(root, container_id), encoding="ascii") as file:
         document: dict[str, Any] = loads(file.read())
     if document.get("format") != FORMAT:
         raise ValueError("the recording is of another version of postern")

@@ -1,15 +1,15 @@
 """policy learn: run a bundle, or take a container that was recorded under an engine, and write the policy that it needs."""
 
 import posix
-import signal
 from time import monotonic, sleep
 
 from oci_schemas.json_text import dumps
 from runtime.broker.learn import learned_calls, learned_policy, remarks, to_yaml
-from runtime.broker.recording import interpreter_of, load_recording, real_path
+from runtime.broker.recording import interpreter_of, load_recording, real_path, recording_path
 from runtime.commands.broker_client import ask_broker
 from runtime.commands.invocation import absolute
 from runtime.commands.launching import CONFIG_NAME, check_config, read_config
+from runtime.commands.learn_run import Ended, run_recorded
 from runtime.commands.learning import LEARN
 from runtime.commands.policy_call import PolicyCall
 from runtime.errors import BrokerError, SyscallError, UsageError
@@ -35,7 +35,12 @@ def execute(call: PolicyCall) -> int:
     bundle = absolute(call.text("bundle") or ".")
     config: dict[str, Any] = dict(check_config(read_config(f"{bundle}/{CONFIG_NAME}")))
     container_id = f"{LEARN}-{posix.getpid()}-{int(monotonic() * 1000)}"
-    code = _run(call, bundle, config, container_id)
+    try:
+        code = _run(call, bundle, config, container_id)
+    except Ended as ended:
+        _forget(call.invocation.root, container_id)
+        call.invocation.report.error(f"policy learn: {ended}: the container was ended, and nothing is written")
+        return ended.code
     args = call.arguments or list((config.get("process") or {}).get("args") or ())
     rootfs = absolute(str((config.get("root") or {}).get("path") or "rootfs"), bundle)
     return _write(call, container_id, interpreters(rootfs, args), code)
@@ -50,17 +55,7 @@ def _run(call: PolicyCall, bundle: str, config: "dict[str, Any]", container_id: 
         fd = posix.memfd_create("learn-config", 0)
         posix.write(fd, dumps({**config, "process": process}))
         words += ["--config", f"/proc/self/fd/{fd}"]
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's interrupt is for the program
-    try:
-        pid = posix.posix_spawn(
-            f"/proc/self/fd/{invocation.exe_fd}", [*words, container_id], dict(posix.environ), setsigdef=[signal.SIGINT]
-        )
-        code = posix.waitstatus_to_exitcode(posix.waitpid(pid, 0)[1])
-    except OSError as error:
-        raise SyscallError("run the bundle", error.errno or 0, reason(error)) from error
-    finally:
-        signal.signal(signal.SIGINT, before)
-    return code if code >= 0 else 128 - code
+    return run_recorded(invocation, [*words, container_id], container_id)
 
 
 def interpreters(rootfs: str, args: list[str]) -> list[str]:
@@ -85,6 +80,15 @@ def interpreters(rootfs: str, args: list[str]) -> list[str]:
         if len(found) == 1:
             names = names[:1]
     return found
+
+
+def _forget(root: str, container_id: str) -> None:
+    """Take away what was recorded of a run that somebody ended: it is a part, of which no policy is to be made."""
+    try:
+        await_served(root, container_id)
+        posix.unlink(recording_path(root, container_id))
+    except (BrokerError, FileNotFoundError):
+        pass  # it was never served
 
 
 def await_served(root: str, container_id: str) -> None:
