@@ -184,7 +184,7 @@ def test_who_ends_the_learning_ends_the_container(container: Container, broker: 
     assert not output.exists()
     assert [name for name in os.listdir(container.runtime.root) if name[0] != "@"] == []
     assert broker.ask({"op": "status"})["containers"] == []
-    assert [name for name in os.listdir(broker.directory / "log") if name.endswith(".learned")] == []
+    assert [name for name in os.listdir(broker.directory / "log") if f"learn-{process.pid}-" in name] == []
 
 
 def test_learning_that_ends_before_the_container_is_there(container: Container) -> None:
