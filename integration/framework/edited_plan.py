@@ -15,13 +15,13 @@ from runtime.launch.spawn import EXECUTOR_NAME, seal_plan
 from runtime.plan.compile import compile_create
 from runtime.plan.encode import encode_plan
 from runtime.plan.launch_plan import LaunchPlan
-from runtime.plan.options import CreateOptions
+from runtime.plan.options import CreateOptions, Gate
 
 Edit = Callable[[LaunchPlan], None]
 CREATED = "2026-01-02T03:04:05.123456789Z"
 
 
-def _image(container: Container, mode: str, edit: Edit) -> bytes:
+def _image(container: Container, mode: str, edit: Edit, gate: Gate | None) -> bytes:
     config = load_config(json.dumps(container.bundle.config).encode())
     options = CreateOptions(
         mode=mode,
@@ -31,19 +31,20 @@ def _image(container: Container, mode: str, edit: Edit) -> bytes:
         created=CREATED,
         pid_file=str(container.pid_file),
         config_json=json.dumps(container.bundle.config).encode(),
+        gate=gate,
     )
     plan = compile_create(config, options, probe_facts(config, terminal=False), None)
     edit(plan)
     return encode_plan(plan)
 
 
-def execute(container: Container, edit: Edit, mode: str = "RUN") -> Result:
+def execute(container: Container, edit: Edit, mode: str = "RUN", gate: Gate | None = None) -> Result:
     """Make the container from its bundle's config with the plan as `edit` leaves it; `run` in the foreground, or CREATE.
 
-    A container that was created so is deleted by the test.
+    `gate` is what a policy adds to the plan.  A container that was created so is deleted by the test.
     """
     container.bundle.save()
-    plan_fd = seal_plan(_image(container, mode, edit))
+    plan_fd = seal_plan(_image(container, mode, edit, gate))
     out, err = container.bundle.path / "edited.out", container.bundle.path / "edited.err"
     try:
         with out.open("wb") as out_file, err.open("wb") as err_file:

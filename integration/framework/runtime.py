@@ -67,18 +67,22 @@ class Runtime:
         self,
         *words: str,
         flags: tuple[str, ...] = (),
-        stdin: bytes | None = None,
+        stdin: bytes | int | None = None,
         env: dict[str, str] | None = None,
         pass_fds: tuple[int, ...] = (),
         cwd: Path | None = None,
         timeout: float = CALL_TIMEOUT_S,
     ) -> Result:
-        """Run to the end with outputs in files, so that a container that keeps them open cannot hold us up."""
+        """Run to the end with outputs in files, so that a container that keeps them open cannot hold us up.
+
+        `stdin` is what is written there, or a descriptor.
+        """
+        given = stdin if isinstance(stdin, int) else subprocess.DEVNULL
         argv = self.argv(*words, flags=flags)
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = subprocess.Popen(
                 argv,
-                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdin=subprocess.PIPE if isinstance(stdin, bytes) else given,
                 stdout=out,
                 stderr=err,
                 env={**CLEAN_ENV, **(env or {})},
@@ -86,7 +90,7 @@ class Runtime:
                 cwd=cwd,
             )
             try:
-                process.communicate(stdin, timeout=timeout)
+                process.communicate(stdin if isinstance(stdin, bytes) else None, timeout=timeout)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

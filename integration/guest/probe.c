@@ -11,9 +11,11 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -383,6 +385,36 @@ static int command_paths(int argc, char **argv) {
 	return 0;
 }
 
+/* b:PORT and c:PORT bind and connect a new TCP socket on 127.0.0.1, B: and C: the one on standard input; a:NAME connects to an abstract name. */
+static int try_dial(const char *word) {
+	bool given = word[0] == 'B' || word[0] == 'C', bind_it = word[0] == 'b' || word[0] == 'B';
+	if (word[0] == 'a') {
+		struct sockaddr_un name = {.sun_family = AF_UNIX};
+		size_t length = strnlen(word + 2, sizeof name.sun_path - 1);
+		memcpy(name.sun_path + 1, word + 2, length);
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		return fd < 0 ? fd : connect(fd, (struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length));
+	}
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(word + 2))};
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int fd = given ? 0 : socket(AF_INET, SOCK_STREAM, 0);
+	if (fd < 0)
+		return fd;
+	return (bind_it ? bind : connect)(fd, (struct sockaddr *)&address, sizeof address);
+}
+
+/* `probe dial b:PORT c:PORT …` -> {"b:PORT": errno or 0}. */
+static int command_dial(int argc, char **argv) {
+	for (int i = 0; i < argc; i++) {
+		int rc = try_dial(argv[i]) < 0 ? errno : 0;
+		printf("%s", i > 0 ? "," : "{");
+		json_text(argv[i]);
+		printf(":%d", rc);
+	}
+	printf("}\n");
+	return 0;
+}
+
 /* `probe stat PATH…` -> {PATH: {type, mode, uid, gid, rdev, fstype, flags} or errno}; links are not followed. */
 static int command_stat(int argc, char **argv) {
 	printf("{");
@@ -700,6 +732,7 @@ int main(int argc, char **argv) {
 	    {"wait", command_wait},   {"tty", command_tty},       {"hog", command_hog},     {"forks", command_forks},
 	    {"burn", command_burn},   {"overwrite", command_overwrite}, {"swap", command_swap}, {"snoop", command_snoop}, {"ready", command_ready}, {"exit", command_exit},
 	    {"die", command_die},     {"echo", command_echo},     {"readfd", command_readfd}, {"spawn", command_spawn},
+	    {"dial", command_dial},
 	};
 	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)

@@ -131,7 +131,7 @@ class Arena:
 
     def restrict(self, *layers: dict[str, Any], own_netns: bool = True) -> None:
         """Make these the rules of the cgroup; without any: none."""
-        network = lower_network(layers, own_netns)
+        network = lower_network(layers, own_netns)[0]
         replace_network(str(CGROUP_MOUNT), str(self.cgroup.relative_to(CGROUP_MOUNT)), network)
 
     def close(self) -> None:

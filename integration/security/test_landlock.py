@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
@@ -16,9 +15,8 @@ from integration.framework.container import Container
 from integration.framework.edited_plan import execute
 from integration.framework.flavours import only
 from integration.framework.kernel import landlock_abi
-from runtime.abi.landlock import ACCESS_FS, ACCESS_NET, SCOPE, rights_of
+from runtime.abi.landlock import ACCESS_FS, ACCESS_NET, rights_of
 from runtime.plan.launch_plan import LaunchPlan, Op, op
-from runtime.plan.layout import SLOTS
 
 pytestmark = [pytest.mark.landlock, only("postern", reason="plans are postern's")]
 
@@ -161,34 +159,6 @@ def test_a_restriction_cannot_be_left(container: Container) -> None:
     assert result.out == "no bind\nno tmpfs\nno file\nno way round\ncontent\n", repr(result)
 
 
-def test_a_created_container_starts(container: Container) -> None:
-    """init waits at exec.fifo under the restriction: a rule for the descriptor lets it open, and nothing else beside it."""
-    fs = ALL
-    fifo = op(
-        "LANDLOCK_FD", "unable to allow exec.fifo", ruleset=RULESET, fd=SLOTS["FIFO"], access=ACCESS_FS["WRITE_FILE"]
-    )
-    container.bundle.args("/bin/busybox", "touch", "/made")
-    edit = restricted(ruleset(fs), fifo, path("/bin/busybox", RUN))
-    try:
-        execute(container, edit, "CREATE").ok()
-        assert container.status() == "created"
-        container.start()
-        assert container.exit_code() == 1
-    finally:
-        container.delete("--force")
-    assert not (container.bundle.rootfs / "made").exists()
-
-
-def test_without_a_rule_the_fifo_stays_closed(container: Container) -> None:
-    """What the test above would miss if the restriction did not reach the fifo: init ends instead of waiting."""
-    container.bundle.args("/bin/busybox", "true")
-    try:
-        execute(container, restricted(ruleset(ALL), path("/bin/busybox", RUN)), "CREATE").ok()
-        assert container.exit_code() == 1
-    finally:
-        container.delete("--force")
-
-
 @pytest.fixture
 def listener() -> Iterator[int]:
     """The port of a TCP server on the loopback of this network namespace."""
@@ -222,22 +192,6 @@ def test_binding_needs_a_rule_for_the_port(container: Container) -> None:
     container.bundle.shell(script)
     result = execute(container, restricted(ruleset(net=ACCESS_NET["BIND_TCP"]), port(8080, "BIND_TCP")))
     assert result.err.count("ermission denied") == 1, repr(result)
-
-
-@since(6)
-@pytest.mark.parametrize("scoped", [True, False])
-def test_signals_stay_inside(container: Container, scoped: bool) -> None:
-    """With the host's pid namespace even this test's own child could be ended from inside, but for the scope."""
-    with subprocess.Popen(["sleep", "60"]) as victim:
-        try:
-            container.bundle.caps("CAP_KILL").without_namespace("pid").shell(f"kill -TERM {victim.pid}")
-            rules = ruleset(scoped=SCOPE["SIGNAL"]) if scoped else ruleset(ACCESS_FS["MAKE_BLOCK"])
-            result = execute(container, restricted(rules))
-            assert (result.rc == 0) == (not scoped), repr(result)
-            if scoped:
-                assert victim.poll() is None
-        finally:
-            victim.kill()
 
 
 @pytest.mark.parametrize(

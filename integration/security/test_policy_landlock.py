@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import errno
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from integration.framework.container import Container
+from integration.framework.edited_plan import execute
 from integration.framework.flavours import only
 from integration.framework.kernel import landlock_abi
+from runtime.host.probe import probe_facts
+from runtime.plan.options import Gate
+from runtime.policy.artefact import load_policy
+from runtime.policy.lower import lower
+from runtime.policy.trusted import Resolved
 
 pytestmark = only("postern", reason="policies are postern's")
 
@@ -34,6 +42,11 @@ def fill(container: Container) -> None:
         container.bundle.file(f"/{name}/deep/file")
         program = container.bundle.file(f"/{name}/true", mode=0o755)
         program.write_bytes(Path(container.bundle.rootfs / "bin/busybox").read_bytes())
+
+
+def needs_ports(test: Any) -> Any:
+    """Marks for what Landlock's fourth ABI brought."""
+    return pytest.mark.landlock(pytest.mark.skipif(landlock_abi() < 4, reason="needs ABI 4 of Landlock")(test))
 
 
 without_landlock = pytest.mark.skipif(landlock_abi() > 0, reason="this kernel has Landlock")
@@ -176,3 +189,108 @@ def test_what_only_landlock_can_enforce_is_refused_without_it(container: Contain
     container.bundle.probe("facts")
     container.run(*policy(container, "exec: [/probe]\n")).refused(r"policy\.yaml:4.* needs Landlock")
     container.assert_gone()
+
+
+def among_programs(container: Container) -> None:
+    """The probe where the built-in policies let programs be: a copy in /usr/bin."""
+    container.bundle.file("/usr/bin/probe", mode=0o755).write_bytes((container.bundle.rootfs / "probe").read_bytes())
+    container.bundle.args("/usr/bin/probe", *container.bundle.config["process"]["args"][1:])
+
+
+@pytest.fixture
+def servers() -> Iterator[tuple[int, int]]:
+    """Ports of two TCP servers on the loopback of this network namespace."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        yield one.getsockname()[1], two.getsockname()[1]
+
+
+def peers(text: str) -> str:
+    """A policy of these network rules that asks for Landlock."""
+    return f"requirements: {{landlock: required}}\nnetwork:\n{text}"
+
+
+def resolved(container: Container, text: str) -> Resolved:
+    """A policy of this text, as create resolves it."""
+    path = container.bundle.path / "policy.yaml"
+    path.write_text(f"name: ports\n{text}")
+    return load_policy(str(path), str(container.runtime.root), "/nonexistent")
+
+
+@needs_ports
+def test_ports_are_denied_where_no_program_would_deny_them(container: Container, servers: tuple[int, int]) -> None:
+    """Landlock alone: the plan has the policy's ruleset, and no program of the cgroup."""
+    allowed, denied = servers
+    text = f"  egress: [{{allow: 127.0.0.1, ports: {allowed}}}]\n  bind: [39127]\n"
+    container.bundle.without_namespace("network").probe(
+        "dial", f"c:{allowed}", f"c:{denied}", "b:39127", "b:39128", "b:0"
+    )
+    container.bundle.config["process"]["noNewPrivileges"] = True
+    config = container.bundle.config
+    lowered = lower(resolved(container, peers(text)).layers, config, probe_facts(config, False, landlock_abi()))
+    assert lowered.landlock is not None
+    found = execute(container, lambda _plan: None, gate=Gate(landlock=lowered.landlock)).json()
+    assert found == {
+        f"c:{allowed}": 0,
+        f"c:{denied}": errno.EACCES,
+        "b:39127": 0,
+        "b:39128": errno.EACCES,
+        "b:0": 0,
+    }
+
+
+@needs_ports
+def test_a_socket_that_was_passed_in_is_held_too(container: Container, servers: tuple[int, int]) -> None:
+    """The programs of the cgroup do not see it: without Landlock it goes where the caller could have gone."""
+    text = f"  egress: [{{allow: 127.0.0.1, ports: {servers[0]}}}]\n"
+    answers = []
+    container.bundle.without_namespace("network").probe("dial", f"C:{servers[1]}")
+    for policy_text in (f"network:\n{text}", peers(text)):
+        path = container.bundle.path / "policy.yaml"
+        path.write_text(f"name: ports\n{policy_text}")
+        with socket.socket() as passed:
+            result = container.run("--policy", str(path), stdin=passed.fileno())
+        answers += list(result.json().values())
+    assert answers == [0, errno.EACCES]
+
+
+@needs_ports
+@pytest.mark.parametrize("named", ["hostile-tenant", "agent"])
+def test_a_socket_is_of_no_use_without_a_network(container: Container, named: str) -> None:
+    """hostile-tenant, which has Landlock where it is there; agent does without."""
+    container.bundle.probe("dial", "C:9", "B:39129")
+    among_programs(container)
+    with socket.socket() as passed:
+        result = container.run("--policy", named, stdin=passed.fileno())
+    assert set(result.json().values()) == ({errno.EACCES} if named == "hostile-tenant" else {0, errno.ECONNREFUSED})
+
+
+@pytest.mark.landlock
+@pytest.mark.skipif(landlock_abi() < 6, reason="needs ABI 6 of Landlock")
+def test_abstract_names_of_others_are_out_of_reach(container: Container) -> None:
+    """The scope by itself, in a plan without a broker; processes of the container go on talking among themselves."""
+    text = peers("  unix: {connect: [/run], bind: [/run], abstract: false}\n")
+    container.bundle.without_namespace("network")
+    config = container.bundle.config
+    lowered = lower(resolved(container, text).layers, config, probe_facts(config, False, landlock_abi()))
+    assert lowered.landlock is not None
+    config["process"]["noNewPrivileges"] = True
+    name = f"postern-test-{container.id}"
+    container.bundle.probe("dial", f"a:{name}")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"\0{name}")
+        server.listen()
+        open_gate = execute(container, lambda _plan: None).json()
+        scoped = execute(container, lambda _plan: None, gate=Gate(landlock=lowered.landlock)).json()
+    assert (open_gate, scoped) == ({f"a:{name}": 0}, {f"a:{name}": errno.EPERM})
+
+
+@needs_ports
+def test_what_exec_starts_sees_nothing_of_the_container(container: Container) -> None:
+    """The price of a domain of Landlock: what exec starts has one of its own; signals go through all the same."""
+    container.bundle.probe("wait")
+    among_programs(container)
+    container.create("--policy", "hostile-tenant")
+    container.start()
+    container.wait_for_output("ready")
+    assert container.exec("/bin/busybox", "cat", "/proc/1/environ").rc != 0
+    container.exec("/bin/busybox", "kill", "-0", "1").ok()

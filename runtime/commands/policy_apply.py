@@ -23,6 +23,7 @@ from runtime.plan.policy import SAVED_NAME, TABLE_NAME, decode_layers
 from runtime.policy.artefact import load_policy
 from runtime.policy.choose import combine, load_site
 from runtime.policy.lower import lower
+from runtime.policy.lower_landlock import denies_more
 from runtime.policy.trusted import DIRECTORY, Resolved
 from runtime.seccomp.compile import compile_profiles
 from runtime.state.container_id import check_id
@@ -168,7 +169,7 @@ def _differences(before: "Lowered", after: "Lowered", config: "Any", facts: "Hos
             and _program(before, config, facts.machine) != _program(after, config, facts.machine)
         ),
         "mounts": before.points != after.points,
-        "landlock": before.landlock != after.landlock,
+        "landlock": denies_more(before.landlock, after.landlock),
         "process": _process(before) != _process(after) or before.bound != after.bound,
     }
     return [what for what, is_different in differs.items() if is_different]

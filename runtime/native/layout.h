@@ -14,7 +14,7 @@
 #define PLAN_FIRST_FREE_SLOT 0x10u
 #define PLAN_SLOT_COUNT 0xfau
 #define PLAN_LIST_END 0xffffffffffffffffull
-#define PLAN_DIGEST 0xa4c9db0cu
+#define PLAN_DIGEST 0x44ee50a9u
 #define PLAN_MAGIC "POSTERN"
 #define MODE_CREATE 1u
 #define MODE_RUN 2u
@@ -194,7 +194,6 @@ struct op_shape {
 	X(OP_WRITE_FIRST, op_write_first) \
 	X(OP_LANDLOCK_RULESET, op_landlock_ruleset) \
 	X(OP_LANDLOCK_PATH, op_landlock_path) \
-	X(OP_LANDLOCK_FD, op_landlock_fd) \
 	X(OP_LANDLOCK_PORT, op_landlock_port) \
 	X(OP_LANDLOCK_RESTRICT, op_landlock_restrict) \
 	X(OP_BPF_MAP, op_bpf_map) \
@@ -273,14 +272,13 @@ enum op_code {
 	OP_WRITE_FIRST = 67,
 	OP_LANDLOCK_RULESET = 68,
 	OP_LANDLOCK_PATH = 69,
-	OP_LANDLOCK_FD = 70,
-	OP_LANDLOCK_PORT = 71,
-	OP_LANDLOCK_RESTRICT = 72,
-	OP_BPF_MAP = 73,
-	OP_BPF_ATTACH = 74,
-	OP_CLONE_SELF = 75,
-	OP_ATTACH_SELF = 76,
-	OP_HELD_NS = 77,
+	OP_LANDLOCK_PORT = 70,
+	OP_LANDLOCK_RESTRICT = 71,
+	OP_BPF_MAP = 72,
+	OP_BPF_ATTACH = 73,
+	OP_CLONE_SELF = 74,
+	OP_ATTACH_SELF = 75,
+	OP_HELD_NS = 76,
 	OP_CODE_END
 };
 
@@ -512,10 +510,6 @@ enum op_code {
 #define LANDLOCK_PATH_ruleset slot[0]
 #define LANDLOCK_PATH_access n[0]
 #define LANDLOCK_PATH_path s[0]
-/* LANDLOCK_FD: allow access at and beneath what fd is */
-#define LANDLOCK_FD_ruleset slot[0]
-#define LANDLOCK_FD_fd slot[1]
-#define LANDLOCK_FD_access n[0]
 /* LANDLOCK_PORT: allow access to a TCP port */
 #define LANDLOCK_PORT_ruleset slot[0]
 #define LANDLOCK_PORT_access n[0]
@@ -620,7 +614,6 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"WRITE_FIRST", 1, 1, 1, 0, 0, 0, 0, 4},
 	{"LANDLOCK_RULESET", 2, 1, 1, 1, 7, 0, 0, 0},
 	{"LANDLOCK_PATH", 2, 1, 1, 0, 1, 1, 1, 0},
-	{"LANDLOCK_FD", 2, 3, 3, 0, 1, 0, 0, 0},
 	{"LANDLOCK_PORT", 2, 1, 1, 0, 3, 0, 0, 0},
 	{"LANDLOCK_RESTRICT", 2, 1, 1, 0, 0, 0, 0, 0},
 	{"BPF_MAP", 1, 1, 1, 1, 15, 0, 0, 1},

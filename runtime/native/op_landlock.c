@@ -54,11 +54,6 @@ int op_landlock_path(struct run *run, const struct plan_op *op)
 	return fd < 0 ? fd : allow_beneath(run->slot[op->LANDLOCK_PATH_ruleset], fd, op->LANDLOCK_PATH_access);
 }
 
-int op_landlock_fd(struct run *run, const struct plan_op *op)
-{
-	return allow_beneath(run->slot[op->LANDLOCK_FD_ruleset], run->slot[op->LANDLOCK_FD_fd], op->LANDLOCK_FD_access);
-}
-
 int op_landlock_port(struct run *run, const struct plan_op *op)
 {
 	const struct landlock_net_port_attr rule = {op->LANDLOCK_PORT_access, op->LANDLOCK_PORT_port};

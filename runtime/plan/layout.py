@@ -336,7 +336,6 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
         "",
         "allow access at and beneath path in the current root; no symlink is followed; OPTIONAL: nor need it be there",
     ),
-    "LANDLOCK_FD": ("I", "ruleset< fd<", "access", "", "", "allow access at and beneath what fd is"),
     "LANDLOCK_PORT": ("I", "ruleset<", "access port", "", "", "allow access to a TCP port"),
     "LANDLOCK_RESTRICT": ("I", "ruleset<", "", "", "", "landlock_restrict_self, the ruleset is closed"),
     "BPF_MAP": (

@@ -37,7 +37,6 @@ _BITS = {
     "LANDLOCK_RULESET net": landlock.ACCESS_NET,
     "LANDLOCK_RULESET scoped": landlock.SCOPE,
     "LANDLOCK_PATH access": landlock.ACCESS_FS,
-    "LANDLOCK_FD access": landlock.ACCESS_FS,
     "LANDLOCK_PORT access": landlock.ACCESS_NET,
     "BPF_MAP flags": {"NO_PREALLOC": bpf.BPF_F_NO_PREALLOC, "RDONLY_PROG": bpf.BPF_F_RDONLY_PROG},
 }

@@ -4,6 +4,7 @@ from runtime.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from runtime.policy.lower_landlock import Landlock
     from runtime.policy.lower_network import Network
 
 
@@ -17,7 +18,7 @@ class Gate:
     """
 
     points: tuple[tuple[str, bool, bool], ...] = ()
-    landlock: "tuple[int, int, int, tuple[tuple[int, str], ...], tuple[tuple[int, int], ...]] | None" = None
+    landlock: "Landlock | None" = None
     network: "Network | None" = None
     saved: bytes = b""
     table: bytes = b""

@@ -17,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    Landlock = tuple[int, int, int, tuple[tuple[int, str], ...], tuple[tuple[int, int], ...]] | None
     Bound = tuple[tuple[str, ...] | None, int | None]
 
 SAVED_NAME, TABLE_NAME = "policy.bin", "broker.table"

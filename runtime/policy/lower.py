@@ -11,6 +11,7 @@ from runtime.policy.enforcement import BPF, BROKER, Findings, check_requirements
 from runtime.policy.launch_calls import check_launch
 from runtime.policy.lower_broker import lower_broker
 from runtime.policy.lower_files import check_files, lower_files
+from runtime.policy.lower_landlock import lower_landlock
 from runtime.policy.lower_network import Network, lower_network
 from runtime.policy.lower_syscalls import lower_syscalls
 from runtime.policy.tighten import capability_bound, open_files, tighten
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from runtime.host.facts import HostFacts
+    from runtime.policy.lower_landlock import Landlock
+    from runtime.policy.port_classes import Ranges
     from runtime.policy.sections import Section
 
 
@@ -38,7 +41,7 @@ class Lowered:
     config: "dict[str, Any]"
     sections: "tuple[Section, ...]"
     points: tuple[tuple[str, bool, bool], ...]
-    landlock: "tuple[int, int, int, tuple[tuple[int, str], ...], tuple[tuple[int, int], ...]] | None"
+    landlock: "Landlock | None"
     network: "Network | None"
     broker: "dict[str, Any] | None"
     rows: tuple[tuple[str, str, str, str], ...]
@@ -71,16 +74,15 @@ def examine(
     broker = lower_broker(findings, files, sections)
     if config:
         check_launch(findings, sections)
-    network = _network(findings)
+    network, ranges = _network(findings)
     tightened = tighten(findings, files.masks)
     check_cgroup_view(findings, tightened, judged=network is not None)
     bound, number = capability_bound(findings), open_files(findings)
-    landlock = (files.landlock[0], 0, 0, files.landlock[1], ()) if files.landlock[0] else None
     lowered = Lowered(
         tightened,
         tuple(sections),
         files.points,
-        landlock,
+        lower_landlock(findings, files.landlock, ranges),
         network,
         broker,
         tuple(findings.rows),
@@ -90,15 +92,15 @@ def examine(
     return lowered, findings
 
 
-def _network(findings: Findings) -> Network | None:
-    """The maps and programs of the container's cgroup, and who cannot have them."""
+def _network(findings: Findings) -> "tuple[Network | None, dict[str, Ranges]]":
+    """The maps and programs of the container's cgroup, and who cannot have them; the ports that are left."""
     if findings.mode == "audit":
-        return None
+        return None, {}
     layers = findings.layers
     if findings.mode == "ask":  # whom to connect to is asked
         layers = [{**layer, "network": _only_ingress(layer.get("network"))} for layer in layers]
     spaces = [space["type"] for space in findings.linux.get("namespaces") or ()]
-    network = lower_network(layers, "network" in spaces and not findings.facts.joins_own_network)
+    network, ranges = lower_network(layers, "network" in spaces and not findings.facts.joins_own_network)
     why = needs_bpf(findings) if network is not None else None
     for layer in findings.layers:
         section = layer.get("network") or {}
@@ -110,7 +112,7 @@ def _network(findings: Findings) -> Network | None:
                     findings.enforced(layer, entry["rule"], BROKER if asked else BPF, "asked" if asked else note)
         if why is not None and section:
             findings.impossible(layer, section["rule"], why)
-    return network
+    return network, ranges
 
 
 def _only_ingress(network: "Mapping[str, Any] | None") -> "dict[str, Any] | None":

@@ -111,22 +111,29 @@ def withheld_capabilities(layers: "Layers") -> tuple[str, ...]:
     return ("CAP_NET_ADMIN", "CAP_NET_RAW") if _judged(layers) else ()
 
 
-def lower_network(layers: "Layers", own_netns: bool) -> Network | None:
+def lower_network(layers: "Layers", own_netns: bool) -> tuple[Network | None, dict[str, Ranges]]:
     """Maps and programs for the container's cgroup; None when there is nothing to judge, or no socket that could be judged.
 
+    With them the ports that are left: for egress (at some address), ingress and bind, where they are restricted.
     `own_netns`: the container has a network namespace apart from the host's, so that loopback is its own: it is allowed
     unless a rule denies it.  Raises: PolicyError naming the rules that need too many classes of ports.
     """
     families = tuple([family for family in _domains(layers) or _INET if family in _INET])
     if not _judged(layers) or not families:
-        return None
+        return None, {}
     directions = {name: _direction(layers, name, own_netns) for name in ("egress", "ingress")}
     ranges: dict[str, Ranges] = {}
     maps = _maps(layers, directions, ranges) if any(directions.values()) else ()
     binds = _given(layers, "bind")
     if binds:
         ranges["bind"] = _bind_ranges(binds)
-    return maps, tuple(_programs(families, ranges, maps))
+    return (maps, tuple(_programs(families, ranges, maps))), ranges
+
+
+def has_internet(layers: "Layers") -> bool:
+    """Whether the layers together leave sockets of IPv4 or IPv6."""
+    domains = _domains(layers)
+    return domains is None or any(family in domains for family in _INET)
 
 
 def _given(layers: "Layers", name: str) -> "list[Sequence[Mapping[str, Any]]]":

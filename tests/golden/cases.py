@@ -14,7 +14,10 @@ from runtime.plan.exec_plan import compile_exec
 from runtime.plan.explain import explain
 from runtime.plan.launch_plan import LaunchPlan
 from runtime.policy.built_in import load_builtin
+from runtime.policy.load import load_policy
 from runtime.policy.lower import examine, lower
+from runtime.policy.normalise import normalise
+from runtime.policy.trusted import Resolved
 from runtime.seccomp.program import Filter
 from tests.runtime.plan.drafting import ROOTLESS, exec_options, facts, options
 
@@ -47,7 +50,10 @@ EXEC: dict[str, tuple[str, dict[str, Any], dict[str, Any], Filter | None]] = {
 POLICIES = ("agent", "batch-job", "ci-runner", "development", "hostile-tenant", "web-server")
 UNDER = {f"docker-under-{name}": name for name in POLICIES}
 EXPLAINED = {f"explain-{name}": name for name in POLICIES}
-PLANS = (*CREATE, *EXEC, *UNDER)
+# paths, ports and scopes of Landlock, as each of its versions has them
+ABIS = (1, 3, 4, 6, 7)
+RULED = {f"docker-landlock-{abi}": abi for abi in ABIS}
+PLANS = (*CREATE, *EXEC, *UNDER, *RULED)
 NAMES = (*PLANS, *EXPLAINED)
 
 
@@ -66,24 +72,38 @@ def prepare(name: str, warnings: list[str]) -> Callable[[], LaunchPlan]:
         config, asked = _config(source), options(config_json=_bytes(source), **call)
         return lambda: compile_create(config, asked, facts(**host), compiled, warnings)
     if name in UNDER:
-        return lambda: _under(UNDER[name], warnings)
+        return lambda: _under(_builtin(UNDER[name]), 7, warnings)
+    if name in RULED:
+        return lambda: _under(_ruled(), RULED[name], warnings)
     source, process, call, compiled = EXEC[name]
     config = _config(source)
     return lambda: compile_exec(process, config, exec_options(**call), facts(), compiled, warnings)
 
 
-def _under(policy: str, warnings: list[str]) -> LaunchPlan:
-    found, host = load_builtin(policy), facts(landlock=7)
+def _builtin(name: str) -> Resolved:
+    found = load_builtin(name)
     assert found is not None
+    return found
+
+
+def _ruled() -> Resolved:
+    """The policy of all that Landlock has a part in."""
+    loaded = load_policy((HERE / "configs" / "landlock.yaml").read_bytes(), is_json=False)
+    layer = normalise(loaded, "landlock", "landlock.yaml")
+    assert layer is not None
+    assert loaded.found == []
+    return Resolved("landlock", "", [layer])
+
+
+def _under(found: Resolved, abi: int, warnings: list[str]) -> LaunchPlan:
+    host = facts(landlock=abi)
     lowered = lower(found.layers, _config("docker"), host)
     asked = options(gate=make_gate(found, lowered, host, "/run/postern"), **_ENGINE)
     return compile_create(lowered.config, asked, host, _FILTER, warnings)
 
 
 def _explained(policy: str) -> str:
-    found = load_builtin(policy)
-    assert found is not None
-    return explain_text(*examine(found.layers, _config("docker"), facts(landlock=7)))
+    return explain_text(*examine(_builtin(policy).layers, _config("docker"), facts(landlock=7)))
 
 
 def make(name: str, warnings: list[str]) -> LaunchPlan:

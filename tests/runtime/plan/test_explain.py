@@ -42,7 +42,7 @@ def test_operations_are_numbered_through_the_stages() -> None:
         (op("LANDLOCK_RULESET", "", ruleset=16, fs=0b1011, net=2, scoped=3),
          "LANDLOCK_RULESET ruleset=#16 fs=EXECUTE|WRITE_FILE|READ_DIR net=CONNECT_TCP scoped=ABSTRACT_UNIX_SOCKET|SIGNAL"),
         (op("LANDLOCK_PATH", "", ruleset=16, access=4, path="/etc"), "LANDLOCK_PATH ruleset=#16 access=READ_FILE path=/etc"),
-        (op("LANDLOCK_FD", "", ruleset=16, fd=4, access=2), "LANDLOCK_FD ruleset=#16 fd=fifo access=WRITE_FILE"),
+        (op("FIFO_WAIT", "", fifo=4, proc=3), "FIFO_WAIT fifo=fifo proc=proc"),
         (op("LANDLOCK_PORT", "", ruleset=16, access=1, port=80), "LANDLOCK_PORT ruleset=#16 access=BIND_TCP port=80"),
         (op("BPF_MAP", "", map=16, type=11, key_size=8, value_size=16, flags=0x81, blob=bytes(48)),
          "BPF_MAP map=#16 type=LPM_TRIE key_size=8 value_size=16 flags=NO_PREALLOC|RDONLY_PROG data=2 pairs, crc f288b395"),

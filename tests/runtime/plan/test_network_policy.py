@@ -18,7 +18,7 @@ from tests.runtime.policy.traffic import layer, rule
 
 NETWORK = lower_network(
     [layer(egress=[rule("allow", "10.0.0.0/8", (443, 443))], ingress=[], bind=[{"ports": [[80, 80]], "rule": 0}])], True
-)
+)[0]
 
 
 def draft(host: dict[str, Any] | None = None, **parts: Any) -> Draft:

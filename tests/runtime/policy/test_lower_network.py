@@ -139,9 +139,9 @@ def test_sixty_four_classes_and_no_more() -> None:
 
 def test_nothing_to_judge() -> None:
     """No network section, one that restricts only kinds of sockets, and one without any internet socket: the filter does it."""
-    assert lower_network([{"rules": [], "network": None}], True) is None
-    assert lower_network([layer(domains=[1, 2])], True) is None
-    assert lower_network([layer(domains=[1], egress=[], ingress=[], bind=[])], True) is None
+    assert lower_network([{"rules": [], "network": None}], True)[0] is None
+    assert lower_network([layer(domains=[1, 2])], True)[0] is None
+    assert lower_network([layer(domains=[1], egress=[], ingress=[], bind=[])], True)[0] is None
 
 
 def test_packets_with_a_source_route_stay() -> None:

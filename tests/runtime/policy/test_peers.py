@@ -91,7 +91,7 @@ def test_egress_answers_as_the_rules(
     layers: list[list[dict[str, Any]]], address: str, port: int, protocol: int, own: bool
 ) -> None:
     """For addresses inside, beside and below every rule, on both sides of every port's edge; mapped addresses as IPv4."""
-    network = lower_network([layer(egress=rules) for rules in layers], own)
+    network = lower_network([layer(egress=rules) for rules in layers], own)[0]
     assert network is not None
     expected = allowed(layers, ipaddress.ip_address(address), port, protocol, own)
     assert connects(network, address, port, protocol) == expected
@@ -113,7 +113,7 @@ def test_ingress_answers_as_the_rules(
     """A listening socket's packets by the rules alone; datagrams also when they may be answers of somebody sent to."""
     network = lower_network(
         [*[layer(ingress=rules) for rules in layers], *[layer(egress=rules) for rules in outward]], True
-    )
+    )[0]
     assert network is not None
     source = ipaddress.ip_address(address)
     expected = allowed(layers, source, port, protocol, True)
@@ -126,7 +126,7 @@ def test_ingress_answers_as_the_rules(
 def test_bind_answers_as_the_rules(layers: list[list[dict[str, Any]]], port: int, protocol: int) -> None:
     """The ports that each layer names; the kernel's choice always."""
     bind = [[{key: entry[key] for key in ("ports", "protocols", "rule")} for entry in rules] for rules in layers]
-    network = lower_network([layer(bind=rules) for rules in bind], True)
+    network = lower_network([layer(bind=rules) for rules in bind], True)[0]
     assert network is not None
     named = all(
         any(

@@ -95,6 +95,6 @@ def arrives(network: Network, source: str, source_port: int, local_port: int, pr
 
 def lowered(own: bool = True, **network: Any) -> Network:
     """One layer lowered."""
-    found = lower_network([layer(**network)], own)
+    found = lower_network([layer(**network)], own)[0]
     assert found is not None
     return found
