@@ -16,6 +16,7 @@ from integration.framework.gate import NUMBERS, Broker, Gated, paths, serving, t
 ROUNDS, CALLS = 9, 4000
 RATE_ROUNDS, RATE_CALLS, CALLERS = 3, 10000, 4
 FILE = "/etc/hostname"
+NOTED = ("setgroups", "chroot")
 LOOPBACK = [[{"action": "allow", "cidr": "127.0.0.0/8", "ports": None, "protocols": ["udp"], "rule": None}]]
 
 
@@ -65,8 +66,8 @@ def loop_of(case: Case, count: int) -> list[str]:
 
 
 def policy_of(case: Case) -> dict[str, Any]:
-    """The table of a case: what it calls is mediated, setgroups too (as under every policy that acts for callers)."""
-    return table({case.call: case.handler, "setgroups": "continue"}, audit="none", **case.fields)
+    """The table of a case: what it calls is mediated, and what every policy with file rules has noted."""
+    return table({case.call: case.handler, **dict.fromkeys(NOTED, "continue")}, audit="none", **case.fields)
 
 
 def read_loop(out: str) -> Spent:
@@ -83,7 +84,7 @@ def native(case: Case, count: int) -> Spent:
 
 def start(broker: Broker, case: Case, count: int) -> Gated:
     """One more caller, served, that waits to be released."""
-    gated = Gated([case.call, "setgroups"], *loop_of(case, count))
+    gated = Gated([case.call, *NOTED], *loop_of(case, count))
     broker.add(gated, policy_of(case))
     return gated
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.broker_calls import CASES, DECISION, loop_of, policy_of, read_loop
+from benchmarks.broker_calls import CASES, DECISION, NOTED, loop_of, policy_of, read_loop
 from integration.framework.gate import Gated, serving
 
 CROWDS = (1, 10, 100, 500)
@@ -23,7 +23,7 @@ def private_bytes(pid: int | str = "self") -> int:
 
 def _crowd(size: int) -> tuple[float, float]:
     case = CASES[DECISION]
-    waiting = [Gated([case.call, "setgroups"], *loop_of(case, CALLS)) for _ in range(size)]
+    waiting = [Gated([case.call, *NOTED], *loop_of(case, CALLS)) for _ in range(size)]
     try:
         with serving() as broker:
             before = private_bytes()

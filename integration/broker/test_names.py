@@ -14,6 +14,7 @@ from runtime.broker.native import Core
 from runtime.broker.table import encode_table
 
 OPENED = dict.fromkeys(OPENS, "open")
+NOTED = {**OPENED, "setgroups": "continue", "chroot": "continue"}  # as a policy with file rules lowers them
 EACCES, ENOENT = 13, 2
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/bin", "/proc", "/dev")
 
@@ -47,14 +48,33 @@ def test_hidden_files_are_not_there(tmp_path: Path) -> None:
     assert out.split() == [str(ENOENT)] * 3
 
 
-def test_a_caller_in_a_root_of_its_own_is_judged_by_the_container(tmp_path: Path) -> None:
+@pytest.mark.parametrize("calls", [OPENED, NOTED], ids=["looked up", "noted"])
+def test_a_caller_in_a_root_of_its_own_is_judged_by_the_container(tmp_path: Path, calls: dict[str, str]) -> None:
     """What it calls /etc/hostname lies elsewhere, and that is what counts."""
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/hostname").write_text("jail")
     script = ATTEMPT + "os.chroot(sys.argv[1]); os.chdir('/'); print(attempt('/etc/hostname'), attempt('etc/hostname'))"
     system = (*SYSTEM, sys.prefix, sys.base_prefix)
-    assert python(table(OPENED, read=paths(*system)), script, str(tmp_path)).split() == [str(EACCES)] * 2
-    assert python(table(OPENED, read=paths(*system, str(tmp_path))), script, str(tmp_path)).split() == ["jail"] * 2
+    assert python(table(calls, read=paths(*system)), script, str(tmp_path)).split() == [str(EACCES)] * 2
+    assert python(table(calls, read=paths(*system, str(tmp_path))), script, str(tmp_path)).split() == ["jail"] * 2
+
+
+@pytest.mark.parametrize("calls", [OPENED, NOTED], ids=["looked up", "noted"])
+def test_a_root_changes_under_a_thread_that_was_known(tmp_path: Path, calls: dict[str, str]) -> None:
+    """A thread that has opened before opens in the root that another one gave to all of them; a child keeps its own."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/hostname").write_text("jail")
+    script = ATTEMPT + (
+        "import _thread, time; first = attempt('/etc/hostname'); done = []\n"
+        "stay, go = os.pipe(); read, write = os.pipe(); child = os.fork()\n"
+        "if not child:\n    attempt('/etc/hostname'); os.read(stay, 1)\n"
+        "    os.write(write, str(attempt('/etc/hostname')).encode()); os._exit(0)\n"
+        "_thread.start_new_thread(lambda: (os.chroot(sys.argv[1]), done.append(1)), ())\n"
+        "while not done: time.sleep(0.001)\n"
+        "own = attempt('/etc/hostname'); os.write(go, b'x'); other = os.read(read, 9).decode()\n"
+        "os.waitpid(child, 0); print(first == other, own)"
+    )
+    assert python(table(calls, read=paths("/")), script, str(tmp_path)).split() == ["True", "jail"]
 
 
 def test_a_file_outside_the_container_has_no_name_inside(tmp_path: Path) -> None:
@@ -101,6 +121,19 @@ def test_a_remembered_group_is_forgotten_when_it_is_given_up(tmp_path: Path) -> 
         assert python(table(calls), script, str(file)).split() == ["group", "group", str(EACCES)]
 
 
+@pytest.mark.parametrize("calls", [OPENED, NOTED], ids=["looked up", "noted"])
+def test_a_new_broker_knows_that_roots_have_moved(tmp_path: Path, calls: dict[str, str]) -> None:
+    """A child changes its root, the broker restarts: the child's names are still those of its own root."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/hostname").write_text("jail")
+    script = ATTEMPT + (
+        "child = os.fork()\nif child:\n    os.waitpid(child, 0); os._exit(0)\n"
+        "print('up', flush=True); os.read(0, 1); os.chroot(sys.argv[1]); print('in', flush=True); os.read(0, 1)\n"
+        "print(attempt('/etc/hostname'))"
+    )
+    assert _restarted(calls, ("/",), script, tmp_path) == (0, "jail\n")
+
+
 def test_a_new_broker_does_not_take_a_root_that_init_chose(tmp_path: Path) -> None:
     """Init changes its root, the broker restarts: names are still the container's, or nothing is opened."""
     (tmp_path / "etc").mkdir()
@@ -109,9 +142,13 @@ def test_a_new_broker_does_not_take_a_root_that_init_chose(tmp_path: Path) -> No
         "print('up', flush=True); os.read(0, 1); os.chroot(sys.argv[1]); print('in', flush=True); os.read(0, 1)\n"
         "print(attempt('/etc/hostname'))"
     )
-    system = (*SYSTEM, sys.prefix, sys.base_prefix)
-    journal, policy = os.memfd_create("journal"), memory_file(encode_table(table(OPENED, read=paths(*system))))
-    gated = Gated(list(OPENS), "exec", sys.executable, "-I", "-S", "-c", script, str(tmp_path))
+    assert _restarted(OPENED, (*SYSTEM, sys.prefix, sys.base_prefix), script, tmp_path) == (0, f"{EACCES}\n")
+
+
+def _restarted(calls: dict[str, str], readable: tuple[str, ...], script: str, place: Path) -> tuple[int, str]:
+    """(exit code, last output) of a script that says two lines before the broker restarts."""
+    journal, policy = os.memfd_create("journal"), memory_file(encode_table(table(calls, read=paths(*readable))))
+    gated = Gated(list(calls), "exec", sys.executable, "-I", "-S", "-c", script, str(place))
     assert gated.process.stdin
     assert gated.process.stdout
     kept = os.dup(gated.listener)
@@ -124,9 +161,10 @@ def test_a_new_broker_does_not_take_a_root_that_init_chose(tmp_path: Path) -> No
     with Core(journal, 2) as core:
         core.add(7, kept, policy, (gated.process.pid, 0, 0))
         gated.release()
-        assert gated.finish() == (0, f"{EACCES}\n")
+        found = gated.finish()
     os.close(journal)
     os.close(policy)
+    return found
 
 
 @pytest.mark.parametrize("allowed", [False, True])

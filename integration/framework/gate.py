@@ -26,7 +26,17 @@ def table(calls: Mapping[str, str], **fields: Any) -> dict[str, Any]:
     entries = {name: {"handler": handler, "rule": None} for name, handler in calls.items()}
     limits = {"mode": "enforce", "timeout_ms": 2000, "max_inflight": 64, "on_failure": "deny", "audit": "denials"}
     sections: dict[str, Any] = dict.fromkeys(("read", "write", "hide", "unix_connect", "unix_bind", "egress", "bind"))
-    return {"name": "test", "rules": [], "wall_time_ms": None, **limits, **sections, "calls": entries, **fields}
+    seen = [name for name in ("setgroups", "chroot") if name in calls]
+    return {
+        "name": "test",
+        "rules": [],
+        "wall_time_ms": None,
+        **limits,
+        **sections,
+        "calls": entries,
+        "seen": seen,
+        **fields,
+    }
 
 
 def paths(*patterns: str) -> list[list[list[Any]]]:

@@ -22,6 +22,7 @@ SECTIONS = ("read", "write", "hide", "unix_connect", "unix_bind", "egress", "bin
 ADDRESSES = ("egress", "bind")
 FLAG_KILL, FLAG_ABSTRACT, FLAG_GROUPS_SEEN = 1, 2, 4
 FLAG_HANDLER = 8  # the last text names who is asked: Python's business alone
+FLAG_ROOT_SEEN = 16
 PROTOCOLS = {"tcp": 1, "udp": 2}
 EPERM, EACCES = 1, 13
 HEADER = 4 * (12 + len(SECTIONS) + 2)
@@ -77,7 +78,9 @@ def encode_table(broker: "Mapping[str, Any]", machine: str | None = None) -> byt
     unix_is_free = broker.get("unix_connect") is None and broker.get("unix_bind") is None
     flags |= FLAG_ABSTRACT if broker.get("unix_abstract", unix_is_free) else 0
     flags |= FLAG_HANDLER if handler else 0
-    flags |= FLAG_GROUPS_SEEN if "setgroups" in broker["calls"] else 0
+    # a call that has an entry here may still be one that the filter lets pass without asking
+    flags |= FLAG_GROUPS_SEEN if "setgroups" in broker.get("seen", ()) else 0
+    flags |= FLAG_ROOT_SEEN if "chroot" in broker.get("seen", ()) else 0
     head = (
         *(MAGIC, VERSION, len(image.data), arch.audit),
         *(MODES.index(broker["mode"]), AUDITS.index(broker.get("audit", "denials")), flags, broker["timeout_ms"]),

@@ -144,6 +144,8 @@ static void open_root(struct broker *broker, struct container *container)
 	}
 	container->root_mount = seen.stx_mnt_id;
 	container->root_inode = seen.stx_ino;
+	container->root_is_mount = seen.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	atomic_store(&container->roots_moved, record->moved != 0);
 }
 
 static int publish(struct broker *broker, struct container *container)

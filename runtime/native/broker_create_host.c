@@ -44,6 +44,7 @@ static struct verdict make(struct call *call, struct opening *opening, int paren
 		return FAILED(errno == EEXIST && !(opening->flags & O_EXCL) ? DISTURBED : errno);
 	/* the directory may have been moved since it was judged */
 	memcpy(call->worker->scratch, call->worker->canonical, PATH_SIZE);
+	opening->lookup.inside = false; /* made in the directory wherever that is now */
 	error = name_object(call, &opening->lookup, &made);
 	if (error < 0 || (strcmp(call->worker->scratch, call->worker->canonical) != 0 &&
 				 !may_access(call, call->worker->canonical, access_of(opening->flags) | ACCESS_WRITE, &denied))) {
@@ -79,6 +80,7 @@ struct verdict create_file(struct call *call, struct opening *opening)
 			(void)close(parent);
 		parent = fd;
 		opening->lookup.own_root = where.own_root;
+		opening->lookup.inside = where.inside;
 		int followed = fd < 0 ? fd : follow(opening, fd, last, link);
 		if (followed > 0) {
 			path = link;

@@ -57,6 +57,18 @@ static struct verdict handle(struct call *call)
 	}
 }
 
+/* Calls whose notice is all that the broker wants of them. Before they are done, so what is remembered afterwards is not older. */
+static void note(struct call *call, int nr)
+{
+	struct container *container = call->container;
+#ifdef __NR_setgroups
+	if (nr == __NR_setgroups)
+		atomic_fetch_add(&container->groups_seen, 1);
+#endif
+	if ((nr == __NR_chroot || nr == __NR_pivot_root) && !atomic_exchange(&container->roots_moved, true))
+		journal_moved(call->broker, container->key);
+}
+
 static struct verdict decide_call(struct call *call)
 {
 	const struct seccomp_data *data = &call->slot->notif.data;
@@ -74,10 +86,7 @@ static struct verdict decide_call(struct call *call)
 		call->entry.error = EPERM;
 		return DENIED(call);
 	}
-#ifdef __NR_setgroups
-	if (data->nr == __NR_setgroups)
-		atomic_fetch_add(&call->container->groups_seen, 1);
-#endif
+	note(call, data->nr);
 	/* nothing is enforced, so nothing can be lost by a race */
 	if (mode == MODE_RECORD || call->entry.handler == HANDLER_RECORD)
 		return handle_record(call);

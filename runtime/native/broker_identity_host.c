@@ -146,6 +146,13 @@ int assume_effective(struct call *call, bool on)
 	return 0;
 }
 
+bool roots_are_fixed(const struct call *call)
+{
+	const struct container *container = call->container;
+	return call->table->header->flags & TABLE_ROOT_SEEN && container->root >= 0 && container->root_is_mount &&
+	       !atomic_load(&container->roots_moved);
+}
+
 /* Through the thread's own directory in procfs: whatever its root is now. The caller waits for us, but threads that share its file system
  * context can change it; then we act as it would have a moment later. */
 int enter_root(struct call *call)
@@ -155,9 +162,12 @@ int enter_root(struct call *call)
 	struct statx seen;
 	if (!target)
 		return -ESRCH;
-	if (statx(target->proc, "root", 0, STATX_INO | STATX_MNT_ID_UNIQUE, &seen) < 0)
-		return -errno;
-	bool own = container->root >= 0 && seen.stx_ino == container->root_inode && seen.stx_mnt_id == container->root_mount;
+	bool own = roots_are_fixed(call);
+	if (!own) {
+		if (statx(target->proc, "root", 0, STATX_INO | STATX_MNT_ID_UNIQUE, &seen) < 0)
+			return -errno;
+		own = container->root >= 0 && seen.stx_ino == container->root_inode && seen.stx_mnt_id == container->root_mount;
+	}
 	if (own)
 		return call->worker->in_root == container->generation ? 1 : enter_container_root(call) < 0 ? -errno : 1;
 	call->worker->in_root = 0;

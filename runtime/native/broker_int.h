@@ -34,7 +34,7 @@ _Static_assert(sizeof(struct slot) == 120 || sizeof(struct slot) == 128, "slots 
 
 /* What a container's own root directory is, kept in the journal: after a restart init may have changed its own. */
 struct root_record {
-	uint64_t key, mount, inode;
+	uint64_t key, mount, inode, moved; /* moved: somebody in there has called chroot */
 };
 struct journal {
 	uint64_t magic;
@@ -61,6 +61,8 @@ struct container {
 	bool told; /* retired: the workers know that they must leave its root */
 	_Atomic bool end_told;
 	_Atomic bool paused, exempt, gone, removed;
+	bool root_is_mount;                     /* nothing of its mount namespace lies outside of it */
+	_Atomic bool roots_moved;               /* a caller's root may be another one than the container's: it is looked at each time */
 	_Atomic uint64_t groups_seen;           /* calls of setgroups: what was remembered before the last one may be wrong */
 	_Atomic uint64_t seen[SEEN_CALLS / 64]; /* mode record: calls that were told already */
 	_Atomic uint64_t received, allowed, denied, continued, asked, timed_out, lost, replayed, lost_events, micros[20];
@@ -212,6 +214,7 @@ struct slot *slot_take(struct broker *broker);
 void slot_give(struct broker *broker, struct slot *slot);
 void slot_clear(struct slot *slot);
 struct root_record *journal_root(struct broker *broker, uint64_t key, bool create);
+void journal_moved(struct broker *broker, uint64_t key);
 void journal_forget(struct broker *broker, uint64_t key);
 /* broker_ask_host.c */
 bool park(struct call *call);
@@ -238,6 +241,7 @@ int worker_prepare(struct worker *worker);
 int assume(struct call *call, bool create);       /* ids; with create the umask too */
 int assume_effective(struct call *call, bool on); /* the euid and egid as well, for what peers are told */
 int enter_root(struct call *call);                /* 1: the container's own; 0: another one */
+bool roots_are_fixed(const struct call *call);    /* every caller's root is the container's, and no caller can change a mount */
 int enter_cwd(struct call *call);
 int enter_container_root(struct call *call);
 void go_home(struct worker *worker);

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define JOURNAL_MAGIC 0x314c4e524a505250u
+#define JOURNAL_MAGIC 0x324c4e524a505250u
 
 int journal_open(struct broker *broker, int fd)
 {
@@ -71,6 +71,16 @@ struct root_record *journal_root(struct broker *broker, uint64_t key, bool creat
 			empty = record;
 	}
 	return create ? empty : NULL;
+}
+
+/* For the brokers that come after us. */
+void journal_moved(struct broker *broker, uint64_t key)
+{
+	(void)pthread_mutex_lock(&broker->lock);
+	struct root_record *record = journal_root(broker, key, false);
+	if (record)
+		record->moved = 1;
+	(void)pthread_mutex_unlock(&broker->lock);
 }
 
 void journal_forget(struct broker *broker, uint64_t key)

@@ -29,6 +29,7 @@ int look_up(struct call *call, struct lookup *lookup, uint64_t flags)
 		return root;
 	if (base < 0)
 		base = AT_FDCWD;
+	lookup->inside = false;
 	bool relative = lookup->path[0] != '/' || lookup->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT);
 	if (relative && lookup->base < 0 && lookup->dir == AT_FDCWD) {
 		int error = enter_cwd(call);
@@ -40,6 +41,8 @@ int look_up(struct call *call, struct lookup *lookup, uint64_t flags)
 			return owned;
 	}
 	int fd = open_path(base, lookup->path, flags, lookup->resolve);
+	/* a way that began at the root of all mounts and followed no magic link does not leave them */
+	lookup->inside = !relative && root == 1 && roots_are_fixed(call);
 	if (owned >= 0)
 		(void)close(owned);
 	return fd;
@@ -82,8 +85,19 @@ int reopen(const struct call *call, int fd, uint64_t flags)
 	return opened < 0 ? -errno : opened;
 }
 
+/* Whether a name says by itself that it is whole. The kernel marks what was removed, and calls "/" what a rename has taken out of the part
+ * of a file system that is mounted. */
+static bool is_whole(const struct container *container, const struct object *object, const char *name, size_t size)
+{
+	static const char removed[] = " (deleted)";
+	size_t mark = sizeof(removed) - 1;
+	if (size == 1)
+		return object->seen.stx_ino == container->root_inode && object->seen.stx_mnt_id == container->root_mount;
+	return size < mark || memcmp(name + size - mark, removed, mark) != 0;
+}
+
 /* The kernel's own name of an object, seen from the container's root. An object outside gets a name too, from a root that is not ours:
- * so the name must lead back to the same object on the same mount. */
+ * so the name must lead back to the same object on the same mount, unless the way to the object cannot have left the root. */
 int name_object(struct call *call, const struct lookup *lookup, struct object *object)
 {
 	char number[12], *canonical = call->worker->canonical;
@@ -106,6 +120,8 @@ int name_object(struct call *call, const struct lookup *lookup, struct object *o
 	canonical[size] = '\0';
 	if (canonical[0] != '/')
 		return -EACCES;
+	if (lookup->inside && is_whole(call->container, object, canonical, (size_t)size))
+		return 0;
 	if (statx(AT_FDCWD, canonical, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_INO | STATX_MNT_ID_UNIQUE, &again) < 0)
 		return errno == EACCES ? -EACCES : object->seen.stx_nlink == 0 ? -ENOENT : DISTURBED;
 	bool same = again.stx_ino == object->seen.stx_ino && again.stx_mnt_id == object->seen.stx_mnt_id;

@@ -46,10 +46,10 @@ def lower_broker(findings: "Findings", files: "Files", sections: "list[Section]"
     unix = _unix(findings, calls, trapped)
     peers = _peers(findings, calls, trapped)
     _watched_files(findings, files, calls, trapped)
-    if files.table or unix["unix_connect"] is not None:
-        # so that the broker knows a caller's groups without asking for them each time
-        calls.setdefault("setgroups", {"handler": "continue", "errno": 1, "rule": None})
-        trapped.append(rule(("setgroups",), NOTIFY))
+    seen = _seen(findings, files, unix)
+    for name in seen:
+        calls.setdefault(name, {"handler": "continue", "errno": 1, "rule": None})
+        trapped.append(rule((name,), NOTIFY))
     wall_time = _wall_time(findings)
     if wall_time is not None and not calls:
         calls[ANCHOR] = {"handler": "deny", "errno": ENOSYS, "rule": 0}
@@ -78,10 +78,20 @@ def lower_broker(findings: "Findings", files: "Files", sections: "list[Section]"
         **files.table,
         **unix,
         **peers,
+        "seen": seen,
         "rules": rules or [""],
         "wall_time_ms": wall_time,
     }
     return table
+
+
+def _seen(findings: "Findings", files: "Files", unix: "Mapping[str, Any]") -> tuple[str, ...]:
+    """Calls that are only noted, so that the broker need not ask each time for what they alone change."""
+    if not files.table and unix["unix_connect"] is None:
+        return ()
+    # mounts and other mount namespaces are denied by the filter itself there; the other modes may hand such denials on
+    closed = files.restricted and findings.mode == "enforce"
+    return ("setgroups", "chroot") if closed else ("setgroups",)
 
 
 def _needs_rights(findings: "Findings", calls: "Mapping[str, Mapping[str, Any]]") -> str | None:

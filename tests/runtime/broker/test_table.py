@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import posixpath
 import re
+from struct import unpack_from
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runtime.broker.table import encode_table, hash_path, table_texts, table_wall_time_ms
+from runtime.broker.agent_policy import agent_table
+from runtime.broker.table import (
+    FLAG_ABSTRACT,
+    FLAG_GROUPS_SEEN,
+    FLAG_ROOT_SEEN,
+    encode_table,
+    hash_path,
+    table_texts,
+    table_wall_time_ms,
+)
 from runtime.syscalls.broker import glob_matches, table_fault
 from tests.runtime.broker.tables import CALLS, FULL, TABLES, policy
 
@@ -39,6 +49,20 @@ def test_calls_that_the_machine_lacks_are_left_out() -> None:
     calls = {**CALLS, "open": {"handler": "open", "rule": None}}
     assert len(encode_table(policy(calls=calls), "aarch64")) > 0
     assert encode_table(policy(calls=calls), "aarch64") == encode_table(policy(), "aarch64")
+
+
+def test_only_what_the_filter_notifies_is_remembered() -> None:
+    """An entry for a call does not say that the filter asks: an agent's table has one for every call there is."""
+    flags = {
+        seen: unpack_from("<I", encode_table(policy(calls={**CALLS, "chroot": CALLS["setgroups"]}, seen=seen)), 24)[0]
+        for seen in ((), ("setgroups",), ("setgroups", "chroot"))
+    }
+    assert [value & ~FLAG_ABSTRACT for value in flags.values()] == [
+        0,
+        FLAG_GROUPS_SEEN,
+        FLAG_GROUPS_SEEN | FLAG_ROOT_SEEN,
+    ]
+    assert "seen" not in agent_table([{"name": "a", "rules": ()}], ["setgroups", "chroot"])
 
 
 def test_a_table_of_another_machine_is_refused() -> None:
