@@ -3,6 +3,7 @@
 from runtime.commands.invocation import absolute
 from runtime.commands.policy_call import PolicyCall
 from runtime.commands.policy_list import name_notes
+from runtime.commands.policy_trial import refused_everywhere
 from runtime.errors import PolicyError
 from runtime.policy.artefact import find_source
 from runtime.policy.built_in import load_builtin
@@ -39,7 +40,7 @@ def _notes(path: str, directory: str) -> list[str]:
 def _check(path: str, directory: str) -> None:
     """Raises: PolicyError."""
     if not path.endswith(".toml"):
-        compile_artefact(path, directory, judge=True)
+        compile_artefact(path, directory, refused_everywhere)
         return
     data = read_trusted(path, directory)
     if data is None:
@@ -58,7 +59,7 @@ def _named(word: str, where: str, directory: str) -> list[str]:
         return []
     try:
         path, _ = find_source(word, directory, directory, where)
-        compile_artefact(path, directory, judge=True)
+        compile_artefact(path, directory, refused_everywhere)
     except PolicyError as error:
         return error.violations
     return []

@@ -5,32 +5,34 @@ long chains are refused.  Cold: the hot half keeps what this returns.
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from oci_schemas.wording import quoted
 from runtime.errors import PolicyError
 from runtime.policy.built_in import FORMAT, builtin_names, load_builtin
-from runtime.policy.enforceable import unenforceable
 from runtime.policy.load import dotted, format_found, load_policy
 from runtime.policy.names import nearest
 from runtime.policy.normalise import normalise
 from runtime.policy.trusted import SUFFIXES, is_file, read_trusted
 
 Artefact = dict[str, Any]
+# of layers: (rule, where, why) of what cannot be
+Judge = Callable[[list[Artefact]], list[tuple[str, str, str]]]
 
 MAX_DEPTH = 8
 MAX_FILES = 32
 
 
-def compile_artefact(path: str, directory: str, *, judge: bool = False) -> Artefact:
+def compile_artefact(path: str, directory: str, judge: Judge | None = None) -> Artefact:
     """The resolved policy of a file.
 
-    `path` is absolute.  `judge` also looks for what no host could enforce, which is otherwise left to lowering.  Raises: PolicyError with every violation of every file.
+    `path` is absolute.  `judge` also looks for what no host could enforce, which is otherwise left to create.  Raises: PolicyError with every violation of every file.
     """
     compiler = _Compiler(directory)
     name = compiler.add_file(path, ())
-    if judge:
-        compiler.add_unenforceable()
+    if judge is not None:
+        compiler.add_judged(judge)
     if compiler.violations:
         raise PolicyError(compiler.violations)
     return {
@@ -77,9 +79,9 @@ class _Compiler:
             self.layers.append(layer)
         return loaded.policy.name if loaded.policy is not None else ""
 
-    def add_unenforceable(self) -> None:
-        """Add what no host could enforce, unless it may follow from something that was taken out."""
-        for text, where, why in unenforceable(self.layers):
+    def add_judged(self, judge: Judge) -> None:
+        """Add what a judge finds, unless it may follow from something that was taken out."""
+        for text, where, why in judge(self.layers):
             whole = ": " not in text
             if not (whole and any(where.startswith(path) and key.startswith(text) for path, key in self._wrong)):
                 self.violations.append(": ".join(filter(None, (where, text, why))))

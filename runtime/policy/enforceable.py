@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-_EVERYTHING = HostFacts(
+EVERYTHING = HostFacts(
     machine="x86_64",
     kernel=(1 << 16, 0),
     euid=0,
@@ -43,12 +43,12 @@ _EVERYTHING = HostFacts(
 
 def unenforceable(layers: "Sequence[Mapping[str, Any]]") -> list[tuple[str, str, str]]:
     """(rule, where, why) of what would refuse every container; rule and where may be empty."""
-    mode = Findings(layers, {}, _EVERYTHING).mode
+    mode = Findings(layers, {}, EVERYTHING).mode
     found: list[tuple[str, str, str]] = []
     for layer in layers:  # each alone: none can lift what another forbids
         judged = {**layer, "broker": {**layer["broker"], "mode": mode}}
         try:
-            lowered, findings = examine([judged], {}, _EVERYTHING)
+            lowered, findings = examine([judged], {}, EVERYTHING)
         except PolicyError as error:
             found += [("", "", line) for line in error.violations]
             continue
