@@ -167,6 +167,25 @@ def _restarted(calls: dict[str, str], readable: tuple[str, ...], script: str, pl
     return found
 
 
+def test_a_later_table_does_not_say_what_the_filter_notifies(tmp_path: Path) -> None:
+    """The filter stays what it was: a table whose own filter would have chroot noted does not make it so."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/hostname").write_text("jail")
+    script = (
+        ATTEMPT + "os.read(0, 1); attempt('/etc/hostname'); os.chroot(sys.argv[1]); print(attempt('/etc/hostname'))"
+    )
+    first, later = (memory_file(encode_table(table(calls, read=paths("/")))) for calls in (OPENED, NOTED))
+    gated = Gated(list(OPENED), "exec", sys.executable, "-I", "-S", "-c", script, str(tmp_path))
+    with serving() as broker:
+        index = broker.core.add(7, gated.listener, first, (gated.process.pid, 0, 0))
+        broker.core.swap(index, later)
+        gated.release()
+        gated.release()
+        assert gated.finish() == (0, "jail\n")
+    os.close(first)
+    os.close(later)
+
+
 @pytest.mark.parametrize("allowed", [False, True])
 def test_an_abstract_name_that_the_kernel_chooses(*, allowed: bool) -> None:
     """bind(2) without a name gives one, which is abstract as any other: only where those are allowed."""

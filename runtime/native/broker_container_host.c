@@ -122,7 +122,7 @@ static uint64_t user_namespace(pid_t pid)
 }
 
 /* The root that paths of the table are relative to: init's, when the container was first seen. */
-static void open_root(struct broker *broker, struct container *container)
+static void open_root(struct broker *broker, struct container *container, const struct table *table)
 {
 	char path[48];
 	struct statx seen;
@@ -134,8 +134,13 @@ static void open_root(struct broker *broker, struct container *container)
 	struct root_record *record = journal_root(broker, container->key, true);
 	bool good = record && statx(container->root, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID_UNIQUE, &seen) == 0;
 	if (good && !record->mount)
-		*record = (struct root_record){.key = container->key, .inode = seen.stx_ino, .mount = seen.stx_mnt_id};
+		*record = (struct root_record){
+			.key = container->key, .inode = seen.stx_ino, .mount = seen.stx_mnt_id, .noted = table->header->flags};
 	good = good && record->inode == seen.stx_ino && record->mount == seen.stx_mnt_id;
+	if (good) {
+		container->noted = record->noted;
+		atomic_store(&container->roots_moved, record->moved != 0);
+	}
 	(void)pthread_mutex_unlock(&broker->lock);
 	if (!good) { /* init has changed its root since: without the container's own nothing can be judged */
 		(void)close(container->root);
@@ -145,7 +150,6 @@ static void open_root(struct broker *broker, struct container *container)
 	container->root_mount = seen.stx_mnt_id;
 	container->root_inode = seen.stx_ino;
 	container->root_is_mount = seen.stx_attributes & STATX_ATTR_MOUNT_ROOT;
-	atomic_store(&container->roots_moved, record->moved != 0);
 }
 
 static int publish(struct broker *broker, struct container *container)
@@ -204,7 +208,7 @@ int broker_add(struct broker *broker, uint64_t key, int listener_fd, int table_f
 	atomic_store(&container->loaded, loaded);
 	atomic_store(&container->exempt, exe_dev != 0);
 	(void)ioctl(listener_fd, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags); /* faster; older kernels have no such flag */
-	open_root(broker, container);
+	open_root(broker, container, &loaded->table);
 	int index = publish(broker, container);
 	if (index >= 0) {
 		replay(broker, container);

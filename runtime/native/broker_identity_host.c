@@ -82,7 +82,8 @@ struct pidfd_info {
 static int read_ids(struct call *call, struct target *target, bool whole)
 {
 	uint64_t seen = atomic_load(&call->container->groups_seen);
-	bool known = target->ids.group_count >= 0 && target->groups_seen == seen && call->table->header->flags & TABLE_GROUPS_SEEN;
+	bool known = target->ids.group_count >= 0 && target->groups_seen == seen &&
+		     call->table->header->flags & call->container->noted & TABLE_GROUPS_SEEN;
 	struct pidfd_info info = {.mask = PIDFD_INFO_CREDS};
 	int pidfd = known && !whole ? target_pidfd(target) : -1;
 	if (pidfd >= 0 && ioctl(pidfd, PIDFD_GET_INFO, &info) == 0 && info.mask & PIDFD_INFO_CREDS) {
@@ -149,7 +150,7 @@ int assume_effective(struct call *call, bool on)
 bool roots_are_fixed(const struct call *call)
 {
 	const struct container *container = call->container;
-	return call->table->header->flags & TABLE_ROOT_SEEN && container->root >= 0 && container->root_is_mount &&
+	return call->table->header->flags & container->noted & TABLE_ROOT_SEEN && container->root >= 0 && container->root_is_mount &&
 	       !atomic_load(&container->roots_moved);
 }
 

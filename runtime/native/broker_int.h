@@ -34,7 +34,9 @@ _Static_assert(sizeof(struct slot) == 120 || sizeof(struct slot) == 128, "slots 
 
 /* What a container's own root directory is, kept in the journal: after a restart init may have changed its own. */
 struct root_record {
-	uint64_t key, mount, inode, moved; /* moved: somebody in there has called chroot */
+	uint64_t key, mount, inode;
+	uint32_t moved; /* somebody in there has called chroot */
+	uint32_t noted; /* of its first table: TABLE_*_SEEN, which say what its filter notifies; later tables have the same filter */
 };
 struct journal {
 	uint64_t magic;
@@ -61,6 +63,7 @@ struct container {
 	bool told; /* retired: the workers know that they must leave its root */
 	_Atomic bool end_told;
 	_Atomic bool paused, exempt, gone, removed;
+	uint32_t noted;                         /* as in the journal */
 	bool root_is_mount;                     /* nothing of its mount namespace lies outside of it */
 	_Atomic bool roots_moved;               /* a caller's root may be another one than the container's: it is looked at each time */
 	_Atomic uint64_t groups_seen;           /* calls of setgroups: what was remembered before the last one may be wrong */
