@@ -63,6 +63,12 @@ def await_progress(broker: Broker, container: Container, calls: int) -> None:
     wait_until(lambda: opened(broker, container) >= calls, f"{container.id} makes {calls} calls")
 
 
+def end(broker: Broker, victim: int) -> None:
+    """SIGKILL, and wait until the process is gone."""
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: victim not in (*broker.keepers(), *broker.workers()), "it has ended")
+
+
 def test_no_call_fails_when_the_worker_is_killed(container: Container, broker: Broker) -> None:
     """SIGKILL under load, five times: the next worker goes on, and nothing is lost."""
     loop = Loop(container)
@@ -81,11 +87,12 @@ def test_no_call_fails_when_the_worker_is_killed(container: Container, broker: B
 
 
 def test_no_call_fails_when_the_keeper_is_killed(make: Callable[[], Container], broker: Broker) -> None:
-    """The worker starts another keeper and gives it everything; the next container finds it."""
+    """The worker starts another keeper, gives it everything and goes on serving; the next container finds it."""
     first = make()
     loop = Loop(first)
     wait_until(lambda: broker.keepers() and opened(broker, first), "the first container is served")
     [keeper] = broker.keepers()
+    worker = broker.serving()
     os.kill(keeper, signal.SIGKILL)
     wait_until(lambda: broker.keepers() not in ([], [keeper]), "another keeper is there")
     await_progress(broker, first, 200)
@@ -94,9 +101,27 @@ def test_no_call_fails_when_the_keeper_is_killed(make: Callable[[], Container], 
     second.bundle.args("/bin/cat", "/etc/hello")
     assert second.run(*policy(second)).ok().out == "content\n"
     assert len(broker.keepers()) == 1
+    assert broker.serving() == worker
     rounds, failed, out = loop.result()
     assert failed == 0, out
     assert rounds >= 200
+
+
+def test_no_call_fails_when_all_die_in_turn(make: Callable[[], Container], broker: Broker) -> None:
+    """Keeper, then the worker that started the next one, then that keeper: each time somebody is left who knows everything."""
+    container, idle = make(), make()
+    loop = Loop(container)
+    idle.bundle.args("/bin/sleep", "1000")
+    idle.up(*policy(idle))
+    for find in (broker.keepers, lambda: [broker.serving()]) * 2:
+        wait_until(lambda: len(broker.keepers()) == 1 and len(broker.workers()) == 2, "everybody is there")
+        [victim] = find()
+        end(broker, victim)
+        await_progress(broker, container, opened(broker, container) + 200)
+    assert broker.served(idle.id)
+    rounds, failed, out = loop.result()
+    assert failed == 0, out
+    assert rounds >= 400
 
 
 def test_without_keeper_and_worker_nothing_passes(container: Container, broker: Broker) -> None:
@@ -121,11 +146,14 @@ def test_without_keeper_and_worker_nothing_passes(container: Container, broker: 
 
 
 def test_wall_time_kills_the_container(container: Container, broker: Broker) -> None:
-    """The limit is the keeper's: it holds though the worker dies meanwhile, and the log says so."""
+    """The limit is the keeper's: it holds though worker and keeper die meanwhile, and the log says so."""
     container.bundle.args("/bin/sleep", "1000")
     process = container.foreground(*policy(container, "name: short\nlimits: {wall_time: 2s}\n"))
     wait_until(lambda: broker.served(container.id), "the container is served")
-    os.kill(broker.serving(), signal.SIGKILL)
+    killed = broker.serving()
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: broker.serving() != killed, "another worker serves")
+    os.kill(broker.keepers()[0], signal.SIGKILL)
     assert process.wait(30) == 128 + signal.SIGKILL
     ended = [record for record in broker.records(container.id) if record["verdict"] == "kill"]
     assert [record["rule"] for record in ended] == ["limits.wall_time: 2000 ms"]

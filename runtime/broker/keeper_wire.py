@@ -9,7 +9,7 @@ from _struct import Struct
 from runtime.record import record
 
 HELLO, SERVE, ADD, OVER = 1, 2, 3, 4
-READY, TABLE, LIMIT, GONE = 16, 17, 18, 19
+READY, TABLE, LIMIT, GONE, SETTLED = 16, 17, 18, 19, 20
 FLAG_TABLE, FLAG_JOINED = 1, 2
 _MESSAGE = Struct("<IIQiIQQqII")
 MESSAGE_SIZE = _MESSAGE.size

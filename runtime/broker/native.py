@@ -87,6 +87,10 @@ class Core:
         """
         broker.remove(self._core, index)
 
+    def owed(self) -> set[int]:
+        """The keys whose calls a broker before us received and did not answer; to be asked before the first `add`."""
+        return broker.owed(self._core)
+
     def wake_fd(self) -> int:
         """Readable while events wait."""
         return broker.wake_fd(self._core)

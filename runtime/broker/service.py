@@ -91,10 +91,11 @@ class Service:
         self.watch(control.fileno(), lambda: self._accept_client(control))
         self.watch(metrics.fileno(), lambda: self.scrapes.accept(self, metrics))
 
-    def run(self) -> None:
-        """Until the keeper has ended."""
+    def run(self) -> bool:
+        """Until the keeper has ended; whether containers are left that need another one."""
         while self.running:
             self.turn()
+        return len(self.registry) > 0
 
     def turn(self) -> None:
         """Wait for something, a second at most, and deal with it."""
@@ -119,8 +120,15 @@ class Service:
         if message is None:
             self.running = False
         elif message.kind == ADD:
-            self._add(Registration(message))
-        elif message.kind == OVER:
+            registration = Registration(message)
+            if self.admit(registration):
+                self.know(registration)
+        else:
+            self.hear(message)
+
+    def hear(self, message: Message) -> None:
+        """What a keeper says beside registrations."""
+        if message.kind == OVER:
             registration = self.registry.find(message.key)
             if registration is not None:
                 self.log.write(registration.container_id, [limit_record(registration, time_ns())])
@@ -132,12 +140,38 @@ class Service:
         except OSError as error:
             operations.complain(f"the keeper does not listen: {error.strerror}")
 
-    def _add(self, registration: Registration) -> None:
+    def join(self, channel: socket.socket) -> None:
+        """Belong to another keeper from now on."""
+        self.forget(self.channel.fileno())
+        self.channel.close()
+        self.channel = channel
+        self.watch(channel.fileno(), self._read_keeper)
+        self.running = True
+
+    def admit(self, registration: Registration) -> bool:
+        """Have the core decide a registration's calls by the table that came with it, if one did.
+
+        False: it is not usable, and the calls are refused.  Nothing is done here that a call need not wait for: `know` follows.
+        """
         self.registry.add(registration)
+        return registration.table < 0 or self._serve(registration)
+
+    def _serve(self, registration: Registration) -> bool:
+        init = (registration.pid, *registration.exe)
+        try:
+            listener, table = posix.dup(registration.listener), registration.table
+            registration.index = self.core.add(registration.key, listener, table, init)
+        except OSError as error:
+            self.refuse(registration, f"its table is not usable: {error}")
+            return False
+        return True
+
+    def know(self, registration: Registration) -> None:
+        """Find out what its events are to be described with, and its time limit; have its table made where it has none."""
         if self.audit is not None and not registration.joined:
             self.audit.know(registration)
         if registration.table >= 0:
-            self.decide_by(registration, registration.table)
+            self._read_head(registration)
             return
         try:
             compilation = Compilation(self.root, self.site, self.exe_fd, registration.metadata)
@@ -156,20 +190,15 @@ class Service:
             return
         registration.table = table
         self.tell_keeper(Message(TABLE, key=registration.key, fds=(table,)))
-        self.decide_by(registration, table)
+        if self._serve(registration):
+            self._read_head(registration)
 
-    def decide_by(self, registration: Registration, table: int) -> None:
-        """Give a registration's calls to the core; without a table that holds they are refused."""
+    def _read_head(self, registration: Registration) -> None:
         try:
-            registration.head = decode_head(posix.pread(table, posix.fstat(table).st_size, 0))
+            size = posix.fstat(registration.table).st_size
+            registration.head = decode_head(posix.pread(registration.table, size, 0))
             if registration.head["mode"] == "record":
                 self.recordings.begin(registration)
-            registration.index = self.core.add(
-                registration.key,
-                posix.dup(registration.listener),
-                posix.dup(table),
-                (registration.pid, *registration.exe),
-            )
         except (OSError, ValueError) as error:
             self.refuse(registration, f"its table is not usable: {error}")
             return
@@ -191,6 +220,8 @@ class Service:
     def refuse(self, registration: Registration, problem: str) -> None:
         """Nothing can decide: every duplicate of the listener is closed, so that its calls fail with ENOSYS."""
         operations.complain(f"container {registration.container_id}: {problem}; its calls are refused")
+        if registration.index >= 0:
+            self.core.remove(registration.index)
         self.tell_keeper(Message(GONE, key=registration.key))
         self.registry.remove(registration)
 

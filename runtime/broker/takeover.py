@@ -1,7 +1,6 @@
-"""When the keeper has died: its worker starts a new one and gives it everything, the journal included.
+"""When the keeper has died: its worker starts a new one, gives it everything, the journal included, and goes on as its worker.
 
-The lock goes over with it, so that no other keeper can come between.  From the moment at which the core stops until the new keeper's
-worker serves, calls wait; what was received and not answered lies in the journal and is done then.
+The lock goes over with it, so that no other keeper can come between.  The core answers calls all the time.
 """
 
 import posix
@@ -11,6 +10,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from time import monotonic, sleep
 
 from runtime.broker.keeper_wire import ADD, HELLO, Message, send
+from runtime.broker.operations import complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,39 +40,56 @@ def _spawn(service: "Service", channel: int, lock: int) -> int:
     python, entry = sys.executable, sys.argv[0]
     words = ["postern", "--root", service.root, "--policy-dir", service.site, "broker", "--adopt"]
     argv = [*words, "--python", python, "--entry", entry]
-    # both numbers may be taken: first out of the way, then into place
-    actions = [
-        (posix.POSIX_SPAWN_DUP2, channel, 100),
-        (posix.POSIX_SPAWN_DUP2, lock, 101),
-        (posix.POSIX_SPAWN_DUP2, service.exe_fd, 102),
-        (posix.POSIX_SPAWN_DUP2, 100, _ADOPT_FD),
-        (posix.POSIX_SPAWN_DUP2, 101, _LOCK_FD),
-    ]
-    return posix.posix_spawn("/proc/self/fd/102", argv, dict(posix.environ), file_actions=actions)
+    # both numbers may be taken, by one of the three as well: first out of the way, then into place
+    fds = (channel, lock, service.exe_fd)
+    free = max(*fds, _LOCK_FD) + 1
+    actions = [(posix.POSIX_SPAWN_DUP2, fd, free + at) for at, fd in enumerate(fds)]
+    actions += [(posix.POSIX_SPAWN_DUP2, free, _ADOPT_FD), (posix.POSIX_SPAWN_DUP2, free + 1, _LOCK_FD)]
+    return posix.posix_spawn(f"/proc/self/fd/{free + 2}", argv, dict(posix.environ), file_actions=actions)
 
 
-def hand_on(service: "Service", journal: int) -> int:
-    """Start a keeper that adopts every registration; an exit code."""
+def _hand_over(service: "Service", channel: socket.socket, fds: tuple[int, ...]) -> bool:
+    """Everything that a keeper has.  False: it does not listen."""
+    own = posix.pidfd_open(posix.getpid())
+    try:
+        send(channel, Message(HELLO, registrations=len(service.registry), fds=(*fds, own)))
+        for registration in service.registry:
+            send(channel, registration.as_message(ADD))
+    except OSError as error:
+        complain(f"the new keeper does not take what it needs: {error.strerror}")
+        return False
+    finally:
+        posix.close(own)
+    return True
+
+
+def find_keeper(service: "Service", fds: tuple[int, int, int]) -> bool:
+    """Start a keeper that adopts this worker with every registration; `fds`: the journal, the control and the metrics socket.
+
+    False: there is none; then the worker goes on alone, since a keeper that has not taken everything ends.
+    """
     lock = _take_lock(service.directory)
     if lock < 0:
-        sys.stderr.write("broker: another keeper has come; its containers are served there, ours here until they end\n")
-        return serve_alone(service)
+        complain("another keeper has come; its containers are served there, ours here until they end")
+        return False
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    for compilation in service.compilations.values():
-        compilation.end()
     pid = _spawn(service, theirs.fileno(), lock)
-    theirs.close()
-    service.core.close()  # nothing is received from here on; what was received lies in the journal
-    send(ours, Message(HELLO, registrations=len(service.registry), fds=(journal,)))
-    for registration in service.registry:
-        send(ours, registration.as_message(ADD))
-    ours.close()
     posix.close(lock)
-    return posix.waitstatus_to_exitcode(posix.waitpid(pid, 0)[1])
+    theirs.close()
+    took = _hand_over(service, ours, fds)
+    if not took:
+        ours.close()  # and waits for the end of what has not taken everything
+    # a keeper that listens goes into the background
+    if posix.waitstatus_to_exitcode(posix.waitpid(pid, 0)[1]) != 0 or not took:
+        complain("no new keeper can be started; the containers are served until they end")
+        ours.close()
+        return False
+    service.join(ours)
+    return True
 
 
 def serve_alone(service: "Service") -> int:
-    """Go on without a keeper until the last container has ended: nobody could take over from us any more."""
+    """Go on without a keeper until the last container has ended; an exit code.  Nobody could take over from us any more."""
     service.forget(service.channel.fileno())
     service.running = True
     while len(service.registry):

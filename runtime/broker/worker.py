@@ -10,9 +10,10 @@ import socket
 from runtime.broker.keeper_wire import HELLO, READY, SERVE, Message, receive, send
 from runtime.broker.native import Core
 from runtime.broker.operations import complain
+from runtime.broker.promotion import take_up
 from runtime.broker.service import Service
 from runtime.broker.settings import Settings, load_settings
-from runtime.broker.takeover import hand_on
+from runtime.broker.takeover import find_keeper, serve_alone
 from runtime.errors import BrokerError
 
 THREADS = 4
@@ -34,6 +35,7 @@ def run_worker(channel_fd: int, root: str, exe_fd: int, site: str) -> int:
     if hello is None or hello.kind != HELLO or len(hello.fds) != 3:
         return 1
     journal, control, metrics = hello.fds
+    settings = _settings(site)
     send(channel, Message(READY))
     message = receive(channel)
     if message is None:
@@ -41,10 +43,9 @@ def run_worker(channel_fd: int, root: str, exe_fd: int, site: str) -> int:
     if message.kind != SERVE:
         return 1
     core = Core(journal, THREADS)
-    service = Service(core, channel, root, exe_fd, _settings(site))
+    service = Service(core, channel, root, exe_fd, settings)
+    take_up(service, message.registrations)
     service.listen(socket.socket(fileno=control), socket.socket(fileno=metrics))
-    service.run()
-    if len(service.registry) == 0:
-        return 0
-    complain("the keeper has ended; a new one is started")
-    return hand_on(service, journal)
+    while service.run() and find_keeper(service, (journal, control, metrics)):
+        complain("the keeper has ended; another one has been started")
+    return serve_alone(service)

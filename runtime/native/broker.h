@@ -59,6 +59,9 @@ int broker_swap(struct broker *broker, int index, int table_fd);
 /* Closes the listener: its calls fail with ENOSYS unless somebody else holds a duplicate. */
 int broker_remove(struct broker *broker, int index);
 
+/* The keys of calls that the journal holds of a broker that died, some perhaps twice; at most `max` of them. */
+size_t broker_owed(const struct broker *broker, uint64_t *keys, size_t max);
+
 int broker_wake_fd(const struct broker *broker); /* an eventfd, readable while events wait; the broker's own */
 size_t broker_events(struct broker *broker, struct broker_event *out, size_t max);
 int broker_answer(struct broker *broker, uint64_t ticket, int verdict); /* 0: let it be done; > 0: that errno. -ENOENT: too late */

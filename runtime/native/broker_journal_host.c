@@ -36,6 +36,17 @@ int journal_open(struct broker *broker, int fd)
 	return 0;
 }
 
+size_t broker_owed(const struct broker *broker, uint64_t *keys, size_t max)
+{
+	size_t found = 0;
+	for (unsigned i = 0; i < SLOTS && found < max; i++) {
+		const struct slot *slot = &broker->journal->slots[i];
+		if (atomic_load(&slot->state) != SLOT_FREE && slot->notif.id)
+			keys[found++] = slot->key;
+	}
+	return found;
+}
+
 /* NULL: all are taken by calls that wait. */
 struct slot *slot_take(struct broker *broker)
 {

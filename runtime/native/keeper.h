@@ -12,20 +12,21 @@
 #define PEERS_MAX 16
 #define WORKERS 2 /* one serves, one waits with everything loaded */
 #define PEER_TIMEOUT_MS 5000
-#define ADOPT_FD 3 /* with --adopt: where a dead keeper's worker hands everything over */
+#define ADOPT_FD 3 /* with --adopt: the worker of a dead keeper, which hands everything over and goes on serving */
 #define LOCK_FD 4  /* and the lock, held */
 #define MESSAGE_MAX (sizeof(struct keeper_message) + ID_MAX + METADATA_MAX)
 
 /* Keeper and worker talk in these, one a packet, over a socket pair; runtime/broker/keeper_wire.py packs the same. */
 enum keeper_kind {
-	KEEPER_HELLO = 1, /* to the worker; descriptors: journal, control and metrics socket */
-	KEEPER_SERVE,     /* to the worker: you are the one that serves */
+	KEEPER_HELLO = 1, /* to the worker; descriptors: journal, control and metrics socket. From one that is adopted: its pidfd, too */
+	KEEPER_SERVE,     /* to the worker: you are the one that serves; so many registrations follow */
 	KEEPER_ADD,       /* to the worker; id and metadata follow; descriptors: listener, and the table when flags has TABLE */
 	KEEPER_OVER,      /* to the worker: the registration's time is up, its processes were killed */
 	WORKER_READY = 16, /* everything is loaded */
 	WORKER_TABLE,     /* a new table for a registration; descriptor: table */
 	WORKER_LIMIT,     /* a registration must end at deadline_ns */
 	WORKER_GONE,      /* nobody can make a call at this listener any more */
+	WORKER_SETTLED,   /* it serves the registrations that were there when it was told to */
 };
 
 enum { FLAG_TABLE = 1, FLAG_JOINED = 2 };
@@ -63,7 +64,7 @@ struct worker {
 	int pid, pidfd, socket; /* socket -1: none */
 	uint64_t generation;
 	int64_t started_ns;
-	bool ready, serves, blocked; /* blocked: its socket takes no more just now */
+	bool ready, serves, settled, blocked; /* blocked: its socket takes no more just now */
 };
 
 struct keeper {
@@ -91,7 +92,7 @@ int keeper_close(struct keeper *keeper); /* unlink the socket; 1 when somebody c
 void keeper_detach(struct keeper *keeper); /* session, cgroup, descriptors, signals */
 int keeper_is_used(struct keeper *keeper); /* the lock file was touched since active_ns: a container is about to come */
 
-/* keeper_adopt.c: take over what a dead keeper's worker has. 0 or -errno */
+/* keeper_adopt.c: the worker of a dead keeper and what it has. 0 or -errno */
 int keeper_adopt(struct keeper *keeper);
 
 /* keeper_peer.c: those who bring a listener */

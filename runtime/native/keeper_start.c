@@ -120,13 +120,19 @@ int keeper_open(struct keeper *keeper)
 		return ret;
 	int *sockets[] = {&keeper->control, &keeper->metrics, &keeper->listen};
 	static const char *const names[] = {"control", "metrics", "socket"}; /* the last says that all are there */
+	if (keeper->adopts)
+		ret = keeper_adopt(keeper);
+	if (ret)
+		return ret;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (*sockets[i] >= 0)
+			continue; /* the adopted worker's: it listens there all the time */
 		*sockets[i] = listen_at(keeper->directory, names[i]);
 		if (*sockets[i] < 0)
 			return *sockets[i];
 	}
 	if (keeper->adopts)
-		return keeper_adopt(keeper);
+		return 0;
 	keeper->journal = (int)SYS(memfd_create, "postern-journal", MFD_CLOEXEC);
 	return keeper->journal < 0 ? keeper->journal : 0;
 }

@@ -72,21 +72,28 @@ static int worker_start(struct keeper *keeper, struct worker *worker)
 	}
 	worker->pid = (int)ret;
 	worker->socket = ends[0];
-	worker->ready = worker->serves = worker->blocked = false;
+	worker->ready = worker->serves = worker->settled = worker->blocked = false;
 	worker->started_ns = keeper_now();
 	say_hello(keeper, worker);
 	return 0;
 }
 
-/* It has ended, or its socket has: end it entirely, since two workers must never use the journal at once. */
-static void worker_lost(struct keeper *keeper, struct worker *worker)
+/* End it entirely, since two workers must never use the journal at once. An adopted one is another process's child. */
+static void worker_reap(const struct worker *worker)
 {
+	struct poll_entry ended = {worker->pidfd, POLLIN, 0};
 	int status;
 	long ret;
 	(void)SYS(pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0); /* gone already as a rule */
 	do
-		ret = SYS(wait4, worker->pid, &status, 0, 0);
+		ret = worker->pid ? SYS(wait4, worker->pid, &status, 0, 0) : SYS(ppoll, &ended, 1, NULL, NULL, 0);
 	while (ret == -EINTR);
+}
+
+/* It has ended, or its socket has. */
+static void worker_lost(struct keeper *keeper, struct worker *worker)
+{
+	worker_reap(worker);
 	(void)SYS(close, worker->pidfd);
 	(void)SYS(close, worker->socket);
 	worker->socket = -1;
@@ -125,10 +132,11 @@ static void promote(struct keeper *keeper)
 	best->generation = ++keeper->last_generation;
 }
 
+/* A standby loads when the serving worker has settled: it would take the processor from the one that everybody waits for. */
 static void start_missing(struct keeper *keeper)
 {
 	struct worker *active = serving(keeper);
-	size_t wanted = active && active->ready && keeper->registered > 0 ? WORKERS : 1, there = 0;
+	size_t wanted = active && active->settled && keeper->registered > 0 ? WORKERS : 1, there = 0;
 	for (size_t i = 0; i < WORKERS; i++)
 		there += keeper->workers[i].socket >= 0;
 	for (size_t i = 0; i < WORKERS && there < wanted && keeper_now() >= keeper->retry_ns; i++) {
@@ -211,6 +219,8 @@ static void take_message(struct keeper *keeper, struct worker *worker, const str
 	if (message->kind == WORKER_READY) {
 		worker->ready = true;
 		keeper->failures = 0;
+	} else if (message->kind == WORKER_SETTLED) {
+		worker->settled = true;
 	} else if (message->kind == WORKER_TABLE && registration && packet->fd_count > 0) {
 		close_scoped_fd(&registration->table);
 		registration->table = packet->fds[0];

@@ -131,6 +131,7 @@ int broker_add(struct broker *broker, uint64_t key, int listener_fd, int table_f
                uint64_t exe_ino);
 int broker_swap(struct broker *broker, int index, int table_fd);
 int broker_remove(struct broker *broker, int index);
+size_t broker_owed(const struct broker *broker, uint64_t *keys, size_t max);
 int broker_wake_fd(const struct broker *broker);
 size_t broker_events(struct broker *broker, struct broker_event *out, size_t max);
 int broker_answer(struct broker *broker, uint64_t ticket, int verdict);

@@ -49,6 +49,7 @@ class _Lib:
     broker_add: Callable[[Any, int, int, int, int, int, int], int]
     broker_swap: Callable[[Any, int, int], int]
     broker_remove: Callable[[Any, int], int]
+    broker_owed: Callable[[Any, Any, int], int]
     broker_wake_fd: Callable[[Any], int]
     broker_events: Callable[[Any, Any, int], int]
     broker_answer: Callable[[Any, int, int], int]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 DECISION, ASK, GONE = 1, 2, 3
 CONTINUE, NO_RULE = -1, 0xFFFFFFFF
 BATCH = 64
+OWED = 2048  # as many as the journal has slots
 COUNTERS = (
     *("received", "allowed", "denied", "continued", "asked", "timed_out"),
     *("gone", "replayed", "lost_events", "inflight"),
@@ -61,6 +62,12 @@ def remove(core: "Any", index: int) -> None:
     Raises: OSError.
     """
     _checked(lib.broker_remove(core, index), "cannot remove the listener")
+
+
+def owed(core: "Any") -> set[int]:
+    """The keys of calls that the journal holds of a broker that died, before any listener was added."""
+    keys = ffi.new("uint64_t[]", OWED)
+    return {int(keys[at]) for at in range(lib.broker_owed(core, keys, OWED))}
 
 
 def wake_fd(core: "Any") -> int:

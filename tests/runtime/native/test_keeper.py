@@ -40,6 +40,8 @@ while True:
          content=os.pread(message.fds[-1], 100, 0).decode() if message.kind == wire.ADD and message.flags & 1 else "")
     if message.kind == wire.HELLO:
         wire.send(channel, wire.Message(wire.READY))
+    if message.kind == wire.SERVE:
+        wire.send(channel, wire.Message(wire.SETTLED))
     if message.metadata.startswith("policy=gone"):
         wire.send(channel, wire.Message(wire.GONE, key=message.key))
     if message.metadata.startswith("policy=short"):
