@@ -11,13 +11,15 @@ import yaml
 from oci_schemas.wording import quoted
 from runtime.errors import PolicyError
 from runtime.policy.import_docker import import_seccomp
+from runtime.policy.import_evidence import ours, theirs
 from runtime.policy.import_notes import Notes
 from runtime.policy.import_zviz import import_manifest, import_profile
-from runtime.policy.lines import parse_document
-from runtime.policy.load import format_found, load_policy
+from runtime.policy.lines import Document, parse_document
+from runtime.policy.load import dotted, format_found, load_policy
 from runtime.policy.normalise import normalise
 
 _WIDTH = 120
+_EITHER = {"syscalls", "ioctl", "filesystem", "network", "broker", "audit"}  # what policies and profiles of ZViz have
 
 
 def import_text(data: bytes, path: str, name: str) -> tuple[str, list[str]]:
@@ -28,7 +30,7 @@ def import_text(data: bytes, path: str, name: str) -> tuple[str, list[str]]:
     document = parse_document(data, is_json=data.lstrip()[:1] == b"{")
     if document.found:
         raise PolicyError(format_found(path, document.found))
-    _refuse_own(document.data, data, path)
+    _refuse_own(document, data, path)
     notes = Notes()
     policy = {"name": name, **_convert(document.data, path, notes)}
     called = document.data.get("name") if isinstance(document.data, dict) else None
@@ -42,16 +44,35 @@ def import_text(data: bytes, path: str, name: str) -> tuple[str, list[str]]:
     return text, notes.lines
 
 
-def _refuse_own(content: Any, data: bytes, path: str) -> None:
-    """Raises: PolicyError for a policy of ours, which would become a weaker one: a profile leaves alone what it does not mention."""
+def _refuse_own(document: Document, data: bytes, path: str) -> None:
+    """Raises: PolicyError for what is a policy of ours, with mistakes or without, and for what may be one."""
+    content = document.data
     if not isinstance(content, dict):
         return
-    loaded = load_policy(data, is_json=False)
-    normalise(loaded, path, path)
-    if "extends" in content or not loaded.found:
+    own, other = ours(content), theirs(content)
+    if own and other:
+        first, second = (f"{dotted(places[0])} (line {document.line(places[0])})" for places in (own, other))
+        raise PolicyError(
+            [
+                f"{path}:{document.line(own[0])}: is neither: {first} is of a policy, {second} of a profile; nothing is converted"
+            ]
+        )
+    if own or (not other and _is_sound(data, path)):
         raise PolicyError(
             [f"{path}:1: is a policy already, nothing is to be converted: see postern policy check {path}"]
         )
+    if not other and "name" in content and content.keys() & _EITHER:
+        raise PolicyError(
+            [
+                f"{path}:1: could be a policy with mistakes as well as a profile: for the one see postern policy check {path}, a profile is known by allow, deny and broker lists at top level, intents, or landlock"
+            ]
+        )
+
+
+def _is_sound(data: bytes, path: str) -> bool:
+    loaded = load_policy(data, is_json=False)
+    normalise(loaded, path, path)
+    return not loaded.found
 
 
 def _convert(content: Any, path: str, notes: Notes) -> dict[str, Any]:

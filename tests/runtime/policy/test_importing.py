@@ -30,6 +30,54 @@ def test_a_policy_is_no_profile() -> None:
             import_text(text.encode(), "p.yaml", "made")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "broker: {max_inflight: 600}",
+        "syscalls: {deny: [{call: reed}]}",
+        'syscalls: {allow: ["@basic-io", reed]}',
+        "syscalls: {errno: EPREM}",
+        "filesystem: {write: [w]}\nresources: {pids: many}",
+        "network: {egress: [{allow: any, prt: 3}]}",
+        "network: {egress: [any], egres: []}",
+        "network: {ingress: [example.com]}",
+        "network: unrestricted\nioctl: [FROB]",
+        "exec: [bin]",
+    ],
+)
+def test_a_policy_with_mistakes_is_no_profile(text: str) -> None:
+    """What only policies have tells that it is one; read as a profile it would lose the rest."""
+    with pytest.raises(PolicyError, match=r"^policy: p.yaml:1: is a policy already"):
+        import_text(f"name: mine\nadit: all\n{text}\n".encode(), "p.yaml", "made")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "name: x\nlandlock: {rw: [/w]}\nresources: {pids: 3}\n",
+            "p.yaml:3: is neither: resources (line 3) is of a policy, landlock (line 2) of a profile; nothing is converted",
+        ),
+        (
+            "syscalls:\n  allow: [{name: read, intent: x}]\n  deny: [{call: kcmp}]\n",
+            "p.yaml:3: is neither: syscalls.deny[0] (line 3) is of a policy, syscalls.allow[0] (line 2) of a profile;",
+        ),
+        ("name: x\nsyscalls: {allow: [reed]}\n", "p.yaml:1: could be a policy with mistakes as well as a profile: "),
+        ("name: x\nfilesystem: {write: [w]}\n", "p.yaml:1: could be a policy with mistakes as well as a profile: "),
+    ],
+)
+def test_what_could_be_either_is_not_converted(text: str, line: str) -> None:
+    """Evidence on both sides, or on none."""
+    with pytest.raises(PolicyError) as error:
+        import_text(text.encode(), "p.yaml", "made")
+    assert error.value.violations[0].startswith(line)
+
+
+def test_a_profile_without_a_name_needs_no_other_evidence() -> None:
+    """A policy must have one."""
+    assert convert({"syscalls": {"allow": ["read", "reed"]}})[0]["syscalls"] == {"allow": ["read"]}
+
+
 def test_a_name_of_the_profiles_own_is_told() -> None:
     """The policy is called as its file."""
     _, lost = convert({"name": "ztest", "allow": ["read"], "network": {"mode": "none"}})
@@ -170,6 +218,9 @@ def test_what_is_no_profile() -> None:
                 "defaultAction",
                 "flags",
                 "archMap",
+                "name",
+                "broker",
+                "exec",
                 "x",
             ]
         ),
