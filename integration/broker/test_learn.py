@@ -73,6 +73,41 @@ def test_a_program_passes_unchanged_under_what_was_learned(container: Container)
     assert "can't create /etc/new" in stopped.err
 
 
+PROBING = """
+for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do cat /opt/$n/app.conf; done
+chmod 600 /opt/none
+echo x > /opt/missing/file
+echo x > /ro/file
+mkdir /opt
+rm -f /opt/1/../missing/file
+ln -s /opt/1/keep /tmp/link
+cat /tmp/link
+rm /tmp/link
+echo end
+"""
+
+
+def test_what_comes_to_nothing_is_no_need(container: Container) -> None:
+    """A program that looks for its file in twenty places, and tries what cannot be: it goes on the same way, and gets none of it."""
+    for number in range(1, 21):
+        container.bundle.file(f"/opt/{number}/keep")
+    container.bundle.file("/ro/keep")
+    for name in ("ln", "chmod"):
+        if not (container.bundle.rootfs / "bin" / name).is_symlink():
+            (container.bundle.rootfs / "bin" / name).symlink_to("busybox")
+    container.bundle.mount("/ro", "bind", str(container.bundle.rootfs / "ro"), "bind", "ro")
+    container.bundle.shell(PROBING)
+    path, done = learn(container)
+    assert done.returncode == 0, done
+    policy = yaml.safe_load(path.read_text())
+    assert policy["filesystem"]["write"] == ["/tmp"]
+    assert [name for name in policy["filesystem"]["read"] if name.startswith(("/opt", "/ro"))] == ["/opt/1/keep"]
+    replayed = container.run("--policy", str(path))
+    assert replayed.rc == 0
+    assert replayed.out == done.stdout.rpartition(f"{path}:")[0]
+    assert replayed.err == done.stderr
+
+
 def test_sockets_and_addresses_are_learned(container: Container) -> None:
     """Domains, types, the port that was bound and the peer that was connected to; replayed it connects again."""
     script = "nc -l -p 7070 >/tmp/got & until echo hi | nc 127.0.0.1 7070; do sleep 0.3; done; wait; cat /tmp/got"

@@ -4,6 +4,7 @@ System calls with the classes of their arguments; paths folded into directories,
 addresses and ports.  What cannot be learned from system calls (capabilities, resources, what may be executed) is left to people.
 """
 
+from runtime.broker.needs import NAMING
 from runtime.broker.recording import MADE
 from runtime.policy.launch_calls import LAUNCH
 
@@ -19,24 +20,6 @@ _WILD = frozenset("*?[]{}")
 _INTERNET = ("AF_INET", "AF_INET6")
 # what the C library does instead of these, which a policy withholds, has been recorded
 _WITHHELD = frozenset(("clone3", "io_uring_setup", "io_uring_enter", "io_uring_register"))
-_MAKING_DIRECTORIES = frozenset(("mkdir", "mkdirat"))
-# these change a directory, whatever stands in it
-NAMING = frozenset(
-    (
-        "unlink",
-        "unlinkat",
-        "rmdir",
-        "rename",
-        "renameat",
-        "renameat2",
-        "link",
-        "linkat",
-        "symlink",
-        "symlinkat",
-        "mknod",
-        "mknodat",
-    )
-)
 # seen from outside these are not there
 _ONESELF = ("/proc/self", "/proc/thread-self")
 # what a policy calls them; others by their numbers
@@ -84,15 +67,15 @@ def _place(path: str) -> str:
 
 
 def learned_paths(recording: "Mapping[str, Any]") -> tuple[list[str], list[str]]:
-    """(read, write): what is not there needs no rule to be read, and what was made needs its directory."""
+    """(read, write): what was not there needs no rule to be read, and what was made needs its directory."""
     read, write = set(), set()
     for call, access, path, kind in recording["targets"]:
         if not access or path[:1] != "/":
             continue
         place = _place(path)
         if access == "write":
-            if kind != MADE and call in _MAKING_DIRECTORIES:
-                continue  # it failed: the directory was there
+            if kind == "-":
+                continue  # nothing came of it, and nothing will
             write.add(place if place == "/proc" or (kind != MADE and call not in NAMING) else _parent(place))
         elif kind != "-" or path in _ONESELF or any(_is_below(path, one) for one in _ONESELF):
             read.add(place)

@@ -10,6 +10,7 @@ from time import monotonic
 
 from runtime.broker.arguments import domain_name, namespace_names, option_name, request_name, type_name
 from runtime.broker.logs import DIRECTORY, log_name
+from runtime.broker.needs import UNFOLLOWED, access_of, can_change, is_read_only
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,52 +20,14 @@ if TYPE_CHECKING:
     from runtime.broker.native import Event
     from runtime.broker.registry import Registration
 
-FORMAT = 1
+FORMAT = 2
 MOST_ENTRIES = 200_000
 MADE = "+"  # in the place of what is there: the call was to make it
 _MOST_STEPS = 256
 _HEAD = 4096
 _PAUSE = 1.0
 _WRITE = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
-_O_ACCMODE, _O_CREAT, _O_TRUNC = 3, 0o100, 0o1000
-# the path from which a link is made is only read
-_FROM = frozenset(("link", "linkat"))
-_MUTATING = frozenset(
-    [
-        "creat",
-        "mkdir",
-        "mkdirat",
-        "mknod",
-        "mknodat",
-        "unlink",
-        "unlinkat",
-        "rmdir",
-        "rename",
-        "renameat",
-        "renameat2",
-        "link",
-        "linkat",
-        "symlink",
-        "symlinkat",
-        "truncate",
-        "chmod",
-        "fchmodat",
-        "fchmodat2",
-        "chown",
-        "lchown",
-        "fchownat",
-        "utime",
-        "utimes",
-        "utimensat",
-        "futimesat",
-        "setxattr",
-        "lsetxattr",
-        "removexattr",
-        "lremovexattr",
-        "mount",
-    ]
-)
-_EXECUTING = frozenset(("execve", "execveat"))
+_STRENGTH = {"": 0, "-": 0, MADE: 2}  # of others: 1
 
 
 def recording_name(container_id: str) -> str:
@@ -75,16 +38,6 @@ def recording_name(container_id: str) -> str:
 def recording_path(root: str, container_id: str) -> str:
     """Where the broker of a state root writes a container's recording."""
     return f"{root}/@broker/{DIRECTORY}/{recording_name(container_id)}"
-
-
-def access_of(call: str, args: "tuple[int, ...]") -> str:
-    """What a call wants of the path that it names: read, write or execute."""
-    if call in _EXECUTING:
-        return "execute"
-    if call in _MUTATING or call == "openat2":  # openat2's flags lie in memory
-        return "write"
-    flags = args[1] if call == "open" else args[2] if call == "openat" else 0
-    return "write" if flags & _O_ACCMODE in (1, 2) or flags & (_O_CREAT | _O_TRUNC) else "read"
 
 
 def class_of(call: str, args: "tuple[int, ...]") -> str:
@@ -190,10 +143,8 @@ class Recording:
             classes.add(argument_class)
             self.changed = True
         if text:
-            access = access_of(call, args)
-            lines = text.split("\n")
-            for index, line in enumerate(lines):
-                self._add_target(call, "read" if call in _FROM and index == 0 else access, line.strip())
+            for index, line in enumerate(text.split("\n")):
+                self._add_target(call, args, index, line.strip())
 
     def _add_program(self, path: str) -> None:
         """A program, and what the kernel opens to start it."""
@@ -206,8 +157,12 @@ class Recording:
             if kind != "f":
                 return
 
-    def _add_target(self, call: str, access: str, target: str) -> None:
-        told = (call, access, target)
+    def _add_target(self, call: str, args: "tuple[int, ...]", index: int, target: str) -> None:
+        access = access_of(call, args, index)
+        mark = target[:1] if target[:1] in ("=", "!") else ""
+        existed = mark == "="
+        changes = access == "write" and mark != "!" and can_change(call, args, existed)
+        told = (call, access, f"{changes} {target}")
         if told in self._seen or not target:
             return
         if len(self._seen) >= MOST_ENTRIES:
@@ -215,17 +170,35 @@ class Recording:
             return
         self._seen.add(told)
         self.changed = True
-        existed = target[0] == "="
-        target = target.removeprefix("=")
+        target = target[len(mark) :]
         if target[:1] != "/":
             self._targets[(call, "", target)] = ""
             return
-        path, kind = real_path(self._root, target)
-        if existed and kind == "-":
+        path, kind = self._find(call, target)
+        if not existed:
+            kind = MADE if changes else "-"
+        elif kind == "-":
             kind = "f"  # it is gone since
+        if access == "write" and (not changes or is_read_only(self._root, path)):
+            kind = "-"
         if access == "execute" and kind == "f" and not path.startswith("/proc/"):
             self._add_program(path)
-        self._targets.setdefault((call, access, path), kind if existed or access != "write" else MADE)
+        key = (call, access, path)
+        if _STRENGTH.get(kind, 1) >= _STRENGTH.get(self._targets.get(key, ""), 1):
+            self._targets[key] = kind
+
+    def _find(self, call: str, target: str) -> tuple[str, str]:
+        """As `real_path`; of calls that mean a link itself, the link."""
+        head, _, last = target.rstrip("/").rpartition("/")
+        if call not in UNFOLLOWED or last in ("", ".", ".."):
+            return real_path(self._root, target)
+        parent, _kind = real_path(self._root, head or "/")
+        path = f"{parent.rstrip('/')}/{last}"
+        try:
+            kind = "d" if posix.lstat(self._root + path).st_mode & 0o170000 == 0o040000 else "f"
+        except OSError:
+            kind = "-"
+        return path, kind
 
     def close(self) -> None:
         """Give the container's files up."""

@@ -3,7 +3,7 @@
 Layers only take away: what one of them withholds no other one can give, so each layer that withholds is named.
 """
 
-from runtime.broker.learn import NAMING
+from runtime.broker.needs import NAMING
 from runtime.commands.suggesting import PEERS, refusing_peer, target_of, wanted, withholding
 
 TYPE_CHECKING = False

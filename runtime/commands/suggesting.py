@@ -1,6 +1,6 @@
 """What was denied, of the records of an observed run: by the broker, or by the kernel as the same rules have it.  Pure."""
 
-from runtime.broker.recording import access_of
+from runtime.broker.needs import access_of
 from runtime.record import record
 
 TYPE_CHECKING = False

@@ -8,10 +8,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -97,48 +97,87 @@ static void append(struct call *call, const char *text)
 	call->text[used + (size < room ? size : room)] = '\0';
 }
 
-/* Where a relative path begins: the caller's directory as the container sees it. */
-static void append_directory(struct call *call, int64_t directory)
+/* Where a relative path begins: the caller's directory as the container sees it. At most PATH_SIZE bytes. */
+static void directory_of(const struct call *call, int64_t directory, char *path)
 {
-	char link[64], path[PATH_SIZE];
+	char link[64];
 	pid_t pid = (pid_t)call->slot->notif.pid;
 	if ((int32_t)directory == HERE)
 		(void)snprintf(link, sizeof(link), "%d/cwd", (int)pid);
 	else
 		(void)snprintf(link, sizeof(link), "%d/fd/%d", (int)pid, (int32_t)directory);
-	ssize_t size = readlinkat(call->broker->proc_dir, link, path, sizeof(path) - 1);
-	path[size > 0 ? size : 0] = '\0';
-	append(call, size > 0 ? path : "?");
-	if (size > 1)
-		append(call, "/");
+	ssize_t size = readlinkat(call->broker->proc_dir, link, path, PATH_SIZE - 1);
+	if (size <= 0)
+		size = 1, path[0] = '?';
+	else if (size > 1)
+		path[size++] = '/';
+	path[size] = '\0';
 }
 
-/* `=` before a path whose file is there before the call: what would be made is told from what is changed. */
-static void mark_existing(struct call *call, int64_t directory, const char *path)
+/* Whether a path is there as the container sees it. What cannot be told is: of a foreign file system, of a magic link. */
+static bool is_there(const struct call *call, const char *path, uint64_t flags)
 {
-	char start[32] = "root", name[PATH_SIZE + 64];
-	struct stat status;
-	if (path[0] != '/' && (int32_t)directory == HERE)
-		(void)snprintf(start, sizeof(start), "cwd");
-	else if (path[0] != '/')
-		(void)snprintf(start, sizeof(start), "fd/%d", (int32_t)directory);
-	int size = snprintf(name, sizeof(name), "%d/%s/%s", (int)call->slot->notif.pid, start, path);
-	if (size < (int)sizeof(name) && fstatat(call->broker->proc_dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+	char link[32];
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT};
+	(void)snprintf(link, sizeof(link), "%d/root", (int)call->slot->notif.pid);
+	int root = openat(call->broker->proc_dir, link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return true;
+	int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how)), error = errno;
+	(void)close(root);
+	if (fd < 0)
+		return error != ENOENT && error != ENOTDIR;
+	(void)close(fd);
+	return true;
+}
+
+static bool follows_links(int nr, const uint64_t *args)
+{
+#ifdef __NR_open
+	if (nr == __NR_open)
+		return !(args[1] & O_NOFOLLOW);
+	if (nr == __NR_creat)
+		return true;
+#endif
+	return (nr == __NR_openat && !(args[2] & O_NOFOLLOW)) || nr == __NR_openat2 || nr == __NR_execve || nr == __NR_execveat;
+}
+
+/* Before a path: `=` when it is there before the call, so that what would be made is told from what is changed; in mode record `!` when
+ * its directory is not there either, so that no call makes anything. */
+static void mark(struct call *call, const char *path)
+{
+	const struct seccomp_data *data = &call->slot->notif.data;
+	bool follows = follows_links(data->nr, (const uint64_t *)(const void *)data->args);
+	char parent[2 * PATH_SIZE];
+	if (is_there(call, path, follows ? 0 : O_NOFOLLOW)) {
 		append(call, "=");
+		return;
+	}
+	size_t size = strlen(path);
+	while (size > 1 && path[size - 1] == '/')
+		size--;
+	while (size > 0 && path[size - 1] != '/')
+		size--;
+	memcpy(parent, path, size);
+	parent[size] = '\0';
+	if (call->table->header->mode == MODE_RECORD && size > 0 && !is_there(call, parent, 0))
+		append(call, "!");
 }
 
 static void append_path(struct call *call, int64_t directory, uint64_t address)
 {
-	char path[PATH_SIZE];
+	char path[PATH_SIZE], whole[2 * PATH_SIZE];
 	if (copy_string(call, address, path, sizeof(path)) < 0) {
 		append(call, "?");
 		return;
 	}
-	if (call->table->header->mode == MODE_RECORD || call->entry.handler == HANDLER_RECORD)
-		mark_existing(call, directory, path);
+	whole[0] = '\0';
 	if (path[0] != '/')
-		append_directory(call, directory);
-	append(call, path);
+		directory_of(call, directory, whole);
+	memcpy(whole + strlen(whole), path, strlen(path) + 1);
+	if (call->table->header->mode == MODE_RECORD || call->entry.handler == HANDLER_RECORD)
+		mark(call, whole);
+	append(call, whole);
 }
 
 static void append_address(struct call *call, uint64_t address, uint64_t length)

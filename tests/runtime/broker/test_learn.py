@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.broker import learn, recording
+from runtime.broker.needs import access_of
 from runtime.policy.launch_calls import LAUNCH
 
 
 def record(calls: dict[str, list[str]] | None = None, *targets: tuple[str, str, str, str]) -> dict[str, Any]:
     """A recording."""
-    return {"format": 1, "seen": 9, "lost": 0, "calls": calls or {}, "targets": [list(target) for target in targets]}
+    return {"format": 2, "seen": 9, "lost": 0, "calls": calls or {}, "targets": [list(target) for target in targets]}
 
 
 def test_calls_and_what_a_launch_takes() -> None:
@@ -54,7 +55,8 @@ def test_what_is_made_needs_its_directory() -> None:
             None,
             ("openat", "write", "/data/new", recording.MADE),
             ("openat", "write", "/etc/old", "f"),
-            ("mkdir", "write", "/srv", "d"),
+            ("mkdir", "write", "/srv", "-"),
+            ("openat", "write", "/opt/missing", "-"),
             ("unlink", "write", "/run/gone", "f"),
             ("openat", "read", "/etc/hello", "f"),
             ("openat", "read", "/etc/missing", "-"),
@@ -194,7 +196,7 @@ def test_the_kernel_opens_interpreters(tmp_path: Path) -> None:
 )
 def test_what_a_call_wants_of_a_path(call: str, args: tuple[int, ...], access: str) -> None:
     """By its name and its flags."""
-    assert recording.access_of(call, args) == access
+    assert access_of(call, args) == access
 
 
 def test_equal_calls_are_one_entry(tmp_path: Path) -> None:
