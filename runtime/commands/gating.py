@@ -35,7 +35,7 @@ _NOTIFY = "SCMP_ACT_NOTIFY"
 class Gated:
     """A config on its way into the plan: the config (tightened, under a policy), facts, the filter, what the plan gets besides.
 
-    `trapped`: some call goes to the broker.
+    `trapped`: some call goes to the broker.  `warnings` say what the policy itself lets be left out on this host.
     """
 
     config: "Config"

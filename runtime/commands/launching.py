@@ -228,8 +228,10 @@ def launch(invocation: Invocation, mode: str) -> int:
     if mode == "RUN" and not options.detach and process and process.get("terminal"):
         require_terminal()
     compiled = gated.compiled
-    warnings = list(gated.warnings)
+    warnings: list[str] = []
     plan = compile_create(gated.config, options, gated.facts, compiled, warnings)
+    for line in gated.warnings:
+        invocation.report.notice(line)
     for line in warnings:
         invocation.report.warning(line)
     for line in compiled.warnings if compiled is not None else ():

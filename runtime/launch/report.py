@@ -143,6 +143,10 @@ class Report:
         """Something that does not change what is done."""
         self._at("warning", line)
 
+    def notice(self, line: str) -> None:
+        """Something that was said not to matter: a warning in the --log; without one it is not told below level info."""
+        self._at("info" if self.path is None else "warning", line)
+
     def debug(self, line: str) -> None:
         """What is being done."""
         self._at("debug", line)

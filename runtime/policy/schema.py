@@ -238,7 +238,7 @@ class Requirements(_Section):
     cgroup_bpf: Need | None = None
     cgroup_v2: Need | None = None
     cgroup_limits: Need | None = Field(
-        default=None, description="optional: a limit whose controller the host lacks is left out with a warning"
+        default=None, description="optional: a limit whose controller the host lacks is left out, and noted in the log"
     )
     userns: Need | None = None
 

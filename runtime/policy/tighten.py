@@ -123,7 +123,9 @@ def _can_limit(findings: "Findings", layer: "Layer", name: str) -> bool:
     if why is None:
         return True
     rule = f"resources.{name}"
-    if (layer.get("requirements") or {}).get(CGROUP_LIMITS) == "optional":
+    words = [(one.get("requirements") or {}).get(CGROUP_LIMITS) for one in findings.layers]
+    own = (layer.get("requirements") or {}).get(CGROUP_LIMITS)
+    if own == "optional" and "required" not in words:  # a floor may insist
         findings.enforced(layer, rule, CGROUP, f"not enforced: {why} (optional)")
         findings.warnings.append(f"policy {layer['name']}: {rule} is not enforced: {why}")
     else:

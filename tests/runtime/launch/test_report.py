@@ -64,6 +64,18 @@ def test_levels(tmp_path: Path) -> None:
         assert re.findall(r'msg="(.)"', text) == shown
 
 
+def test_a_notice_is_a_warning_in_the_log_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Where an engine collects lines it is one; at a prompt, and in a job's output, nobody asked."""
+    path = tmp_path / "log"
+    Report(str(path)).notice("left out")
+    Report(str(path), level="error").notice("left out")
+    assert path.read_text().count("level=warning msg=") == 1
+    Report().notice("left out")
+    assert capfd.readouterr().err == ""
+    Report(level="info").notice("left out")
+    assert "level=info msg=" in capfd.readouterr().err
+
+
 def test_log_that_cannot_be_opened_is_told_on_stderr(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """The error itself is not lost, and the log's failure is named."""
     Report(str(tmp_path / "none" / "log")).error("boom")

@@ -182,6 +182,16 @@ def test_a_limit_whose_controller_is_missing() -> None:
     assert lowered(layer(resources=limits, requirements={"cgroup_limits": "optional"})).warnings == ()
 
 
+def test_a_layer_may_insist_on_the_limits_of_others() -> None:
+    """Of two layers the stricter holds, here too: a site's floor can take away what a policy can do without."""
+    one = layer(resources={"pids": {"limit": 4}}, requirements={"cgroup_limits": "optional"})
+    floor = layer(requirements={"cgroup_limits": "required"})
+    for layers in ((one, floor), (floor, one)):
+        (line,) = refusal(*layers, cgroup_controllers=("memory",))
+        assert line.startswith("/p.yaml: resources.pids: ")
+        assert refusal(*layers) == []
+
+
 @pytest.mark.parametrize(
     ("bound", "line"),
     [
