@@ -3,7 +3,9 @@
 What only describes their events, and takes longer, is done when all are served.
 """
 
+import posix
 import select
+from fcntl import F_DUPFD_CLOEXEC, fcntl
 
 from runtime.broker.keeper_wire import ADD, SETTLED, Message, receive
 from runtime.broker.registry import Registration
@@ -11,6 +13,17 @@ from runtime.broker.registry import Registration
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.broker.service import Service
+
+
+_FDS_EACH, _FDS_OF_ALL = 8, 256
+
+
+def make_room(count: int) -> None:
+    """Let the table of descriptors grow for so many registrations now: once there are threads, the kernel waits for all of them each time."""
+    try:
+        posix.close(fcntl(0, F_DUPFD_CLOEXEC, count * _FDS_EACH + _FDS_OF_ALL))
+    except OSError:  # beyond the limit, or standard input is closed: it grows as it can
+        return
 
 
 def _take(service: "Service", count: int) -> list[Registration]:

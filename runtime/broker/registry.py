@@ -3,6 +3,9 @@
 import posix
 
 from runtime.broker.keeper_wire import FLAG_JOINED, FLAG_TABLE, Message
+from runtime.broker.table import decode_head
+
+_MOST_HEADS, _LARGE = 16, 1 << 16
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +74,28 @@ class Registration:
             metadata=self.metadata,
             fds=(self.listener, self.table) if self.table >= 0 else (self.listener,),
         )
+
+
+class Heads:
+    """What tables say at their heads, kept once for tables that are equal, as those of a policy's containers are."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._known: dict[bytes, dict[str, Any]] = {}
+
+    def read(self, fd: int) -> "dict[str, Any]":
+        """The head of a table's file; nobody may change it.  Raises: OSError, ValueError."""
+        table = posix.pread(fd, posix.fstat(fd).st_size, 0)
+        head = self._known.get(table)
+        if head is None:
+            head = decode_head(table)
+            if len(table) <= _LARGE:
+                if len(self._known) >= _MOST_HEADS:
+                    del self._known[next(iter(self._known))]
+                self._known[table] = head
+        return head
 
 
 class Registry:

@@ -16,9 +16,9 @@ from runtime.broker.logs import FileLog, JournalLog
 from runtime.broker.native import ASK
 from runtime.broker.native import GONE as LISTENER_GONE
 from runtime.broker.recording import Recordings
-from runtime.broker.registry import Registration, Registry
+from runtime.broker.registry import Heads, Registration, Registry
 from runtime.broker.scrape import Scrapes
-from runtime.broker.table import HANDLERS, decode_head
+from runtime.broker.table import HANDLERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Service:
         self.site = settings.site
         self.exe_fd = exe_fd
         self.registry = Registry()
+        self.heads = Heads()
         self.questions = Questions()
         self.names = CallNames()
         self.directory = f"{root}/@broker"
@@ -195,8 +196,7 @@ class Service:
 
     def _read_head(self, registration: Registration) -> None:
         try:
-            size = posix.fstat(registration.table).st_size
-            registration.head = decode_head(posix.pread(registration.table, size, 0))
+            registration.head = self.heads.read(registration.table)
             if registration.head["mode"] == "record":
                 self.recordings.begin(registration)
         except (OSError, ValueError) as error:

@@ -10,7 +10,7 @@ import socket
 from runtime.broker.keeper_wire import HELLO, READY, SERVE, Message, receive, send
 from runtime.broker.native import Core
 from runtime.broker.operations import complain
-from runtime.broker.promotion import take_up
+from runtime.broker.promotion import make_room, take_up
 from runtime.broker.service import Service
 from runtime.broker.settings import Settings, load_settings
 from runtime.broker.takeover import find_keeper, serve_alone
@@ -42,6 +42,7 @@ def run_worker(channel_fd: int, root: str, exe_fd: int, site: str) -> int:
         return 0
     if message.kind != SERVE:
         return 1
+    make_room(message.registrations)
     core = Core(journal, THREADS)
     service = Service(core, channel, root, exe_fd, settings)
     take_up(service, message.registrations)
