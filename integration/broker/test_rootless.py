@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.framework.broker import MEDIATED
+from integration.framework.broker import MEDIATED, Broker, wait_until
 from integration.framework.container import Container
 from integration.framework.flavours import only
 
@@ -126,3 +126,41 @@ def test_a_user_without_rights_is_refused(engine: Engine) -> None:
     words = [*become, *engine.words("policy", "explain", str(engine.place / "policy.yaml"))]
     told = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert "not enforceable here" in told.stdout + told.stderr
+
+
+WEAK = {
+    "runs without CAP_SYS_PTRACE, as who started it": (
+        "setpriv",
+        "--bounding-set=-sys_ptrace",
+        "--inh-caps=-sys_ptrace",
+    ),
+    "runs without CAP_SETGID, CAP_SETUID, as": (
+        "setpriv",
+        "--bounding-set=-setgid,-setuid",
+        "--inh-caps=-setgid,-setuid",
+    ),
+    "runs in another pid namespace": ("unshare", "--pid", "--fork", "--kill-child"),
+    "runs in another user namespace": ("unshare", "--user", "--map-root-user"),
+}
+
+
+@pytest.mark.parametrize("problem", WEAK)
+def test_a_broker_of_somebody_with_less_is_refused(container: Container, broker: Broker, problem: str) -> None:
+    """Create fails and says what the broker lacks, instead of a container whose calls end in ENOSYS; with another broker it runs."""
+    broker.end()
+    path = container.bundle.path / "policy.yaml"
+    path.write_text(MEDIATED)
+    container.bundle.file("/etc/hello", "hello\n")
+    container.bundle.args("/bin/cat", "/etc/hello")
+    words = [*WEAK[problem], str(container.runtime.path), "--root", str(broker.root), "broker", "--foreground"]
+    process = subprocess.Popen(words)
+    wait_until((broker.directory / "socket").exists, "it listens")
+    done = container.run("--policy", str(path))
+    assert done.rc == 1
+    assert f"the broker of {broker.root} {problem}" in done.err
+    assert len(done.err.splitlines()) == 1
+    assert done.out == ""
+    assert [name for name in os.listdir(broker.root) if name[0] != "@"] == []
+    broker.end()
+    process.wait(20)
+    assert container.run("--policy", str(path)).ok().out == "hello\n"

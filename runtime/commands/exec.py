@@ -146,9 +146,10 @@ def execute(invocation: Invocation) -> int:
         invocation.report.warning(line)
     image = encode_image(plan)
     if gate is not None and gate.listener is not None and compiled is not None and compiled.notify:
+        from runtime.commands.brokering import require_rights
         from runtime.launch.broker import ensure_broker
 
-        ensure_broker(invocation.root, invocation.exe_fd, invocation.policy_dir)
+        require_rights(invocation.root, ensure_broker(invocation.root, invocation.exe_fd, invocation.policy_dir), facts)
     invocation.report.release()
     become_executor(invocation.exe_fd, image)
     return 1

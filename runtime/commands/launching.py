@@ -241,7 +241,7 @@ def launch(invocation: Invocation, mode: str) -> int:
     if gated.trapped:
         from runtime.commands.brokering import require_broker
 
-        require_broker(invocation)
+        require_broker(invocation, gated.facts)
     if wants_network(invocation, gated.config):
         from runtime.commands.networking import connect_network
 

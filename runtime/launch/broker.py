@@ -12,11 +12,12 @@ from runtime.errors import BrokerError
 from runtime.host.probe import read_file
 from runtime.launch.report import reason
 from runtime.policy.trusted import DIRECTORY as SITE
+from runtime.record import record
 
 DIRECTORY = "@broker"
 _WAIT_SECONDS = 10.0
 _PAUSE_SECONDS = 0.002
-_LONGEST_PATH = 4096
+_LONGEST = 4096 + 128
 _STOCK_FLAGS = [b"-I", b"-S", b"-B"]
 
 
@@ -27,11 +28,31 @@ def broker_socket(root: str) -> str:
 
 def is_listening(root: str) -> bool:
     """Whether a keeper holds the lock and its socket is there; marks it as in use, so that it does not end just now."""
-    return _site(root) is not None
+    return _listening(root) is not None
 
 
-def _site(root: str) -> str | None:
-    """The directory whose config.toml the keeper that listens goes by; None where none does."""
+@record
+class Keeper:
+    """What a keeper says of itself: whose config.toml it goes by, its capabilities as bits, the inodes of its user and pid namespace."""
+
+    site: str
+    capabilities: int
+    user_ns: int
+    pid_ns: int
+
+
+def _described(text: str) -> Keeper:
+    """Raises: BrokerError."""
+    words = text.split("\n")
+    try:
+        capabilities, user_ns, pid_ns = (int(word) for word in words[1:4])
+    except ValueError:
+        raise BrokerError("a broker of another version of postern runs: end it first") from None
+    return Keeper(words[0] or SITE, capabilities, user_ns, pid_ns)
+
+
+def _listening(root: str) -> Keeper | None:
+    """The keeper that listens; None where none does.  Raises: BrokerError."""
     lock = f"{root}/{DIRECTORY}/lock"
     try:
         fd = posix.open(lock, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW)
@@ -43,7 +64,8 @@ def _site(root: str) -> str | None:
     except BlockingIOError:
         if not posix.access(broker_socket(root), posix.F_OK):
             return None
-        return posix.pread(fd, _LONGEST_PATH, 0).decode("utf-8", "surrogateescape") or SITE
+        text = posix.pread(fd, _LONGEST, 0).decode("utf-8", "surrogateescape")
+        return _described(text) if text else None  # it is about to listen, where one that died left its socket
     except OSError:
         return None
     else:
@@ -76,12 +98,12 @@ def start_keeper(root: str, exe_fd: int, site: str = "") -> None:
         raise BrokerError(f"unable to start the broker: it ended with {code}")
 
 
-def ensure_broker(root: str, exe_fd: int, site: str = "") -> str:
-    """Return when a keeper listens below this root: the directory whose config.toml it goes by.
+def ensure_broker(root: str, exe_fd: int, site: str = "") -> Keeper:
+    """The keeper that listens below this root, started if there was none.
 
     `exe_fd` is the program; `site` the directory that one to be started shall go by ("": the usual one).  Raises: BrokerError.
     """
-    found = _site(root)
+    found = _listening(root)
     if found is not None:
         return found
     if exe_fd < 0:
@@ -89,7 +111,7 @@ def ensure_broker(root: str, exe_fd: int, site: str = "") -> str:
     end = monotonic() + _WAIT_SECONDS
     while True:
         start_keeper(root, exe_fd, site)
-        found = _site(root)
+        found = _listening(root)
         if found is not None:
             return found
         if monotonic() > end:

@@ -4,6 +4,7 @@
 #include "report.h"
 #include "small_file.h"
 
+#include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/limits.h>
@@ -80,13 +81,34 @@ static bool somebody_listens(int directory)
 	return fd >= 0 && SYS(connect, fd, &address, sizeof(address)) == 0;
 }
 
-/* The lock's content: whose config.toml this broker goes by; empty for the usual one. Who needs a broker compares. */
-static int name_site(const struct keeper *keeper)
+static void add_namespace(struct text *text, const char *path)
 {
-	const char *site = keeper->front->policy_dir;
-	long ret = SYS(ftruncate, keeper->lock, 0);
-	if (ret == 0 && site)
-		ret = SYS(pwrite64, keeper->lock, site, strlen(site), 0);
+	struct statx facts;
+	text_add(text, "\n");
+	text_add_number(text, SYS(statx, AT_FDCWD, path, 0, STATX_INO, &facts) == 0 ? (int64_t)facts.stx_ino : 0);
+}
+
+/* The lock's content, for those who need a broker: whose config.toml this one goes by (nothing: the usual one), its capabilities, its user
+ * and its pid namespace, a line each. They compare: what it lacks its workers lack. */
+static int describe_self(const struct keeper *keeper)
+{
+	char words[PATH_MAX + 128];
+	struct text text = text_in(words, sizeof(words));
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[2];
+	long ret = SYS(capget, &header, data);
+	if (ret < 0)
+		return (int)ret;
+	text_add(&text, keeper->front->policy_dir ? keeper->front->policy_dir : "");
+	text_add(&text, "\n");
+	text_add_number(&text, (int64_t)((uint64_t)data[1].permitted << 32 | data[0].permitted));
+	add_namespace(&text, "/proc/self/ns/user");
+	add_namespace(&text, "/proc/self/ns/pid");
+	if (text.cut)
+		return -ENAMETOOLONG;
+	ret = SYS(ftruncate, keeper->lock, 0);
+	if (ret == 0)
+		ret = SYS(pwrite64, keeper->lock, words, strlen(words), 0);
 	return ret < 0 ? (int)ret : 0;
 }
 
@@ -103,7 +125,7 @@ static int take_lock(struct keeper *keeper)
 	for (int tries = 0; tries < LOCK_TRIES; tries++) {
 		long error = SYS(flock, keeper->lock, LOCK_EX | LOCK_NB);
 		if (error != -EWOULDBLOCK)
-			return error ? (int)error : name_site(keeper);
+			return error ? (int)error : describe_self(keeper);
 		if (somebody_listens(keeper->directory))
 			return 1;
 		struct __kernel_timespec pause = {.tv_nsec = LOCK_PAUSE_NS};

@@ -27,7 +27,7 @@ _HANDLERS = {
     **{name: name for name in ("connect", "bind", "mount")},
 }
 _ACTING = frozenset(("open", "connect", "bind", "send", "mknod"))
-_RIGHTS = ("CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE")
+RIGHTS = ("CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE")
 # flags of open(2) without which a file cannot be changed
 _WRITING = (1, 2, 0o100, 0o1000)
 _O_PATH = 0o10000000
@@ -99,7 +99,7 @@ def _needs_rights(findings: "Findings", calls: "Mapping[str, Mapping[str, Any]]"
     facts = findings.facts
     if findings.mode == "audit" or not any(call["handler"] in _ACTING for call in calls.values()):
         return None
-    missing = [name for name in _RIGHTS if not facts.capabilities & CAPABILITY_BITS[name]]
+    missing = [name for name in RIGHTS if not facts.capabilities & CAPABILITY_BITS[name]]
     if facts.euid != 0 or missing:
         lacking = f" with {', '.join(missing)}" if facts.euid == 0 else ""
         return f"carrying calls out as their callers takes root{lacking}, at least in a user namespace around engine and containers"
