@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from integration.broker.test_survive import policy
 from integration.framework.broker import MEDIATED, Broker, wait_until
@@ -149,3 +150,59 @@ def test_the_broker_itself_refuses_to_loosen(container: Container, broker: Broke
     assert row["policy"] == broker.served(container.id)[0]["policy"] == "mediated"
     assert talk.again() == "hello\n"
     talk.close()
+
+
+def applied(container: Container, *words: str) -> str:
+    """The policy that holds now, as apply says."""
+    out = container.call("policy", "apply", *words).ok().out
+    return out.splitlines()[0].removeprefix("policy: ")
+
+
+def test_a_policy_is_called_the_same_everywhere(container: Container, broker: Broker) -> None:
+    """By all policies that hold, each once, what it extends first: at create, by apply, by --loosen, and in what the broker says."""
+    file_of(container, "lower.yaml", NARROW.replace("narrow", "lower").replace("/etc/n*", "/etc/*"))
+    extending = (
+        "name: upper\nextends: lower.yaml\nnetwork: unrestricted\n" + NARROW.splitlines()[1].replace("n*", "h*") + "\n"
+    )
+    talk = Talk(container, extending)
+    [row] = broker.served(container.id)
+    assert row["policy"] == "lower+upper"
+    path = file_of(container, "narrow.yaml", NARROW.replace("network", "extends: lower.yaml\nnetwork"))
+    assert applied(container, container.id, path) == "lower+upper+narrow"
+    assert applied(container, container.id, path) == "lower+upper+narrow"
+    [row] = broker.served(container.id)
+    assert row["policy"] == "lower+upper+narrow"
+    assert applied(container, "--loosen", container.id, path) == "lower+narrow"
+    [row] = broker.served(container.id)
+    assert row["policy"] == "lower+narrow"
+    talk.close()
+
+
+def test_none_is_no_policy_to_add(container: Container) -> None:
+    """It is told what would take a policy away; what a running process keeps of it is named."""
+    talk = Talk(container)
+    container.call("policy", "apply", container.id, "none").refused(
+        '"none" adds nothing to mediated: --loosen leaves the site\'s floor alone in force'
+    )
+    container.call("policy", "apply", "--loosen", container.id, "none").refused(
+        "the seccomp filter cannot be taken back in a running container"
+    )
+    assert talk.again() == "hello\n"
+    talk.close()
+
+
+def test_a_limit_is_taken_back(make: Callable[[], Container]) -> None:
+    """The shorter time counts; --loosen gives back the longer one, by the same names."""
+    container = make()
+    container.waiting(
+        "--policy", file_of(container, "limits.yaml", "name: limits\nnetwork: unrestricted\nlimits: {wall_time: 1h}\n")
+    )
+    assert (
+        applied(
+            container,
+            container.id,
+            file_of(container, "more.yaml", "name: more\nnetwork: unrestricted\nlimits: {wall_time: 30m}\n"),
+        )
+        == "limits+more"
+    )
+    assert applied(container, "--loosen", container.id, str(container.bundle.path / "limits.yaml")) == "limits"

@@ -21,7 +21,7 @@ from runtime.launch.report import reason
 from runtime.launch.spawn import make_memfd
 from runtime.plan.policy import SAVED_NAME, TABLE_NAME, decode_layers
 from runtime.policy.artefact import load_policy
-from runtime.policy.choose import combine, load_site
+from runtime.policy.choose import NONE, combine, load_site
 from runtime.policy.lower import lower
 from runtime.policy.lower_landlock import denies_more
 from runtime.policy.trusted import DIRECTORY, Resolved
@@ -86,8 +86,9 @@ def execute(call: PolicyCall) -> int:
 
 def _exchange(call: PolicyCall, container: Container, word: str, loosen: bool) -> dict[str, str]:
     invocation = call.invocation
-    old = _saved_layers(container)
-    new = _wanted(call, word, old, loosen)
+    held = _held(container)
+    old = held.layers
+    new = _wanted(call, word, held, loosen)
     config = check_config(read_at(container.dir_fd, "config.json"))
     facts = probe_facts(config, False, probe_landlock(invocation.exe_fd))
     before, after = lower(old, config, facts), lower(new.layers, config, facts)
@@ -111,7 +112,8 @@ def _exchange(call: PolicyCall, container: Container, word: str, loosen: bool) -
     return said
 
 
-def _saved_layers(container: Container) -> "list[dict[str, Any]]":
+def _held(container: Container) -> Resolved:
+    """What holds: create's name and layers, or those of the apply before.  Raises: PolicyError, LifecycleError."""
     try:
         data = read_at(container.dir_fd, SAVED_NAME)
     except FileNotFoundError:
@@ -119,22 +121,32 @@ def _saved_layers(container: Container) -> "list[dict[str, Any]]":
             [f"container {container.state.container_id} was created without a policy: none can be put over it later"]
         ) from None
     try:
-        return decode_layers(data)[2]
+        name, _bound, layers = decode_layers(data)
     except ValueError as error:
         raise LifecycleError(str(error)) from None
+    return Resolved(name, "", layers)
 
 
-def _wanted(call: PolicyCall, word: str, old: "list[dict[str, Any]]", loosen: bool) -> Resolved:
-    """The policy to be put in force: what holds and the new one; with --loosen the new one and the site's floor."""
+def _wanted(call: PolicyCall, word: str, held: Resolved, loosen: bool) -> Resolved:
+    """The policy to be put in force: what holds and the new one; with --loosen the new one and the site's floor.
+
+    Its name is put together as at create: all policies that hold, joined by +, each once.  Raises: PolicyError.
+    """
     invocation = call.invocation
     directory = invocation.policy_dir or DIRECTORY
-    found = load_policy(word, invocation.root, directory)
-    if not loosen:
-        name = "+".join(dict.fromkeys([*(str(layer["name"]) for layer in old), found.name]))
-        return Resolved(name, found.hash, [*old, *(layer for layer in found.layers if layer not in old)])
+    if word == NONE and not loosen:
+        raise PolicyError([f'"{NONE}" adds nothing to {held.name}: --loosen leaves the site\'s floor alone in force'])
+    found = load_policy(word, invocation.root, directory) if word != NONE else None
+    if not loosen and found is not None:
+        name = "+".join(dict.fromkeys([*held.name.split("+"), *found.name.split("+")]))
+        return Resolved(
+            name, found.hash, [*held.layers, *(layer for layer in found.layers if layer not in held.layers)]
+        )
     site = load_site(invocation.root, directory)
     floor = [load_policy(floor, invocation.root, directory, directory) for floor in (site or {}).get("floor") or ()]
-    return combine([found, *floor])
+    asked = [found] if found is not None else []
+    # no layers at all are no policy, and what was created under one keeps something to add to
+    return combine([*asked, *floor] or [Resolved(NONE, "", [{**recording_layer(), "name": NONE, "audit": "denials"}])])
 
 
 def _resources(lowered: "Lowered") -> "dict[str, Any]":
