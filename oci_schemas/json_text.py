@@ -49,9 +49,24 @@ def _write(value: object, parts: list[str], newline: str, step: str) -> None:
         items = [(quote(key) + colon, item) for key, item in value.items()]
         _write_items("{}", items, parts, newline, step)
     elif isinstance(value, (list, tuple)):
-        _write_items("[]", [("", item) for item in value], parts, newline, step)
+        plain = "" if step else _plain_strings(value)
+        if plain:
+            parts.append(plain)
+        else:
+            _write_items("[]", [("", item) for item in value], parts, newline, step)
     else:
         parts.append(_float_text(value))
+
+
+def _plain_strings(values: "list[Any] | tuple[Any, ...]") -> str:
+    """A list of nothing but strings without a character to escape, as most of a config is, on one line; "" for any other."""
+    for value in values:
+        if type(value) is not str:
+            return ""
+    joined = "".join(values)
+    if not values or '"' in joined or "\\" in joined or not joined.isprintable():
+        return ""
+    return '["' + '","'.join(values) + '"]'
 
 
 def _float_text(value: object) -> str:

@@ -22,6 +22,14 @@ from tools.bundle import make  # noqa: E402
 # what a verb's command line certainly needs besides the entry: linked at once, in an order in which every import is there already
 VERBS = {"create": ("runtime.commands.create", "runtime.commands.run"), "exec": ("runtime.commands.exec",)}
 ENTRY = ("runtime.cli.hot", "oci_schemas._compiled")
+# what a container under a policy needs besides, if there was one of its kind before
+POLICY = (
+    "runtime.policy._builtins",
+    "runtime.policy.choose",
+    "runtime.launch.filter_cache",
+    "runtime.commands.gate_cache",
+    "runtime.plan.policy",
+)
 
 
 def link_order(needs: dict[str, tuple[str, ...]], roots: tuple[str, ...]) -> list[str]:
@@ -103,7 +111,7 @@ def frozen_header(tree: str, sites: list[str]) -> str:
     """The text of frozen.h: `frozen_modules`, `frozen_sites`, and for each verb what is linked at once.
 
     `link_order_VERB` are indexes of modules, closed by -1; `link_codes_VERB` is one marshalled tuple of their code objects, in
-    which every name that they share stands once.
+    which every name that they share stands once.  `link_order_policy` comes after that of create.
     """
     needs = {name: needed for name, (_is_package, _code, needed) in make.collect(tree)}
     places = {name: (path, is_package) for name, path, is_package in make.sources(tree)}
@@ -121,8 +129,9 @@ def frozen_header(tree: str, sites: list[str]) -> str:
             f'\t{{.name = "{name}", .code = module_{number}, .size = {len(data)}, .is_package = {int(is_package)}}},'
         )
     table = ["static const struct _frozen frozen_modules[] = {", *rows, "\t{.name = NULL}};"]
-    for verb, modules in VERBS.items():
-        order = link_order(needs, (*ENTRY, *modules))
+    orders = {verb: link_order(needs, (*ENTRY, *modules)) for verb, modules in VERBS.items()}
+    orders["policy"] = [name for name in link_order(needs, POLICY) if name not in orders["create"]]
+    for verb, order in orders.items():
         arrays.append(byte_array(f"link_codes_{verb}", marshal.dumps(tuple(codes[name] for name in order))))
         table.append(f"static const int link_order_{verb}[] = {{{''.join(f'{index[name]}, ' for name in order)}-1}};")
     quoted = "".join(f'"{site}", ' for site in sites)

@@ -106,22 +106,12 @@ def gate_config(invocation: Invocation, config: "Config", terminal: bool) -> Gat
             compiled = compiled_filter(own, facts.machine, invocation.root)  # type: ignore[arg-type]
         return Gated(config, facts, compiled)
     abi = 0
-    if _asks_for_landlock(chosen):
+    if chosen.landlock:
         from runtime.host.landlock import probe_landlock
 
         abi = probe_landlock(invocation.exe_fd)
     facts = probe_facts(config, terminal, abi)
     return _gated(config, facts, _ready(invocation, chosen, config, facts))
-
-
-def _asks_for_landlock(chosen: "Resolved") -> bool:
-    """Whether it matters what Landlock this kernel has."""
-    for layer in chosen.layers:
-        files: Any = layer.get("filesystem") or {}
-        requirements: Any = layer.get("requirements") or {}
-        if files.get("read") is not None or layer.get("exec") is not None or "landlock" in requirements:
-            return True
-    return False
 
 
 def _gated(config: "Config", facts: "HostFacts", ready: "Ready") -> Gated:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Section = dict[str, Any]
 
 MAGIC = b"postern filter 2\n"
+_BUNDLE, _PLANNER = "postern.pyc", "planner"  # lie beside each other
 _HEAD = Struct("<q?I")  # flags (-1: not said), notify, size of the program
 
 
@@ -51,20 +52,31 @@ def decode_filter(data: bytes) -> Filter | None:
 def compiler_identity() -> str:
     """What changes whenever the compiler's code may have: the identity of the file that holds it.
 
-    That is the planner's own program where its modules are frozen, else the bundle; "" when single files are run.
+    That is the bundle, and the planner's own program beside it where there is one, whichever of the two is running: what one of
+    them kept serves the other.  "" when single files are run, or nothing can be said.
     """
     import sys
 
     from runtime import seccomp
 
-    frozen = getattr(seccomp, "__file__", None) is None
-    path = "/proc/self/exe" if frozen else sys.argv[0] if sys.argv else ""
-    if not (frozen or path.endswith(".pyc")):
-        return ""
     try:
-        status = posix.stat(path)
+        if getattr(seccomp, "__file__", None) is None:  # frozen
+            directory = posix.readlink("/proc/self/exe").rpartition("/")[0]
+            bundle, planner = f"{directory}/{_BUNDLE}", "/proc/self/exe"
+        else:
+            bundle = sys.argv[0] if sys.argv else ""
+            planner = f"{bundle.rpartition('/')[0] or '.'}/{_PLANNER}"
+        return f"{_identity(bundle)} {_identity(planner)}" if bundle.endswith(".pyc") else ""
     except OSError:
         return ""
+
+
+def _identity(path: str) -> str:
+    """What is another for every file, "-" for none; raises OSError where a file may be there all the same."""
+    try:
+        status = posix.stat(path)
+    except FileNotFoundError:
+        return "-"
     return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
 
 

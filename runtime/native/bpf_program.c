@@ -4,7 +4,12 @@
 #include "sys.h"
 #include <linux/bpf.h>
 #include <linux/errno.h>
+#include <linux/mman.h>
 #include <linux/time_types.h>
+
+#include <stdbool.h>
+
+#define BATCH_FROM 16u /* pairs: fewer are not worth the memory to take them apart in */
 
 static const char licence[] = "Apache-2.0"; /* no helper for GPL programs alone is called */
 
@@ -31,11 +36,32 @@ static long put_in(const union bpf_attr *update)
 	return ret;
 }
 
+/* All pairs by one call, which wants keys and values apart; -errno where the kernel cannot do that with this map (LPM tries: since
+ * 5.13), or not just now. */
+static long put_all(int map_fd, const struct bpf_map_shape *shape, const char *pairs, size_t count)
+{
+	size_t key = shape->key_size, value = shape->value_size, size = count * (key + value);
+	long memory = SYS(mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory < 0)
+		return memory;
+	char *keys = (char *)(uintptr_t)memory, *values = keys + count * key;
+	for (size_t i = 0; i < count; i++, pairs += key + value) {
+		memcpy(keys + i * key, pairs, key);
+		memcpy(values + i * value, pairs + key, value);
+	}
+	union bpf_attr all = {
+		.batch = {.keys = address(keys), .values = address(values), .count = (uint32_t)count, .map_fd = (uint32_t)map_fd}};
+	long ret = SYS(bpf, BPF_MAP_UPDATE_BATCH, &all, sizeof(all));
+	(void)SYS(munmap, memory, size);
+	return ret;
+}
+
 static long fill(int map_fd, const struct bpf_map_shape *shape, const char *pairs, size_t size)
 {
 	size_t step = (size_t)shape->key_size + shape->value_size;
 	long ret = 0;
-	for (size_t at = 0; at < size && ret >= 0; at += step) {
+	bool all = size / step >= BATCH_FROM && put_all(map_fd, shape, pairs, size / step) >= 0;
+	for (size_t at = 0; !all && at < size && ret >= 0; at += step) {
 		union bpf_attr update = {
 			.map_fd = (uint32_t)map_fd, .key = address(pairs + at), .value = address(pairs + at + shape->key_size)};
 		ret = put_in(&update);

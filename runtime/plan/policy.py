@@ -81,9 +81,11 @@ def landlock_restrict(draft: Draft, slot: int | None) -> None:
 def encode_saved(gate: Gate, name: str, bound: "Bound", layers: "list[dict[str, Any]]") -> bytes:
     """policy.bin: what holds for every process that joins later, and the layers for `policy apply`.
 
-    `bound` is what a process may have, capabilities and open files; the layers are marshalled apart, since exec does not need them.
+    `bound` is what a process may have, capabilities and open files; the layers are packed apart, since exec does not need them.
     """
-    return dumps((_FORMAT, name, gate.landlock, gate.listener, bound, dumps(layers, 2)), 2)
+    from runtime.policy.packed import pack_layers
+
+    return dumps((_FORMAT, name, gate.landlock, gate.listener, bound, pack_layers(layers)), 2)
 
 
 def decode_saved(data: bytes) -> "tuple[Gate, Bound]":
@@ -100,6 +102,11 @@ def decode_saved(data: bytes) -> "tuple[Gate, Bound]":
 
 def decode_layers(data: bytes) -> "tuple[str, Bound, list[dict[str, Any]]]":
     """The policy's name, its bound and its layers in what `encode_saved` wrote.  Raises: ValueError when it is not that."""
+    from runtime.policy.packed import unpack_layers
+
     decode_saved(data)
     _found, name, _landlock, _listener, bound, layers = loads(data)  # noqa: S302 - as above
-    return name, bound, loads(layers)  # noqa: S302
+    try:
+        return name, bound, unpack_layers(layers)
+    except (EOFError, TypeError, ValueError):
+        raise ValueError(f"{SAVED_NAME} is damaged") from None

@@ -9,7 +9,8 @@ from marshal import dumps, loads
 
 from runtime.errors import PolicyError
 from runtime.policy.built_in import FORMAT, builtin_names, load_builtin
-from runtime.policy.trusted import SUFFIXES, Resolved, is_file, read_trusted
+from runtime.policy.packed import pack_layers, unpack_layers
+from runtime.policy.trusted import SUFFIXES, Resolved, is_file, read_trusted, wants_landlock
 from runtime.state.kept import Kept, sha256
 
 TYPE_CHECKING = False
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 POLICIES = "@policies"
-_MAGIC = b"postern policy 1\n"
+_MAGIC = b"postern policy 2\n"
 
 
 def load_policy(word: str, root: str, directory: str, beside: str = "", asker: str = "") -> Resolved:
@@ -61,18 +62,27 @@ def _from_file(path: str, data: bytes, root: str, directory: str) -> Resolved:
     def compile_it() -> "dict[str, Any]":
         from runtime.policy.compiling import compile_artefact
 
-        return compile_artefact(path, directory)
+        made = compile_artefact(path, directory)
+        layers = made.pop("layers")
+        return {**made, "landlock": wants_landlock(layers), "layers": pack_layers(layers)}
 
-    artefact = kept_or_made((b"policy", path.encode("utf-8", "surrogateescape"), data), root, directory, compile_it)
-    return Resolved(artefact["name"], artefact["hash"], artefact["layers"])
+    digest = sha256(data)
+    parts = (b"policy", path.encode("utf-8", "surrogateescape"), digest.encode())
+    artefact = kept_or_made(parts, root, directory, compile_it, {path: digest})
+    packed: bytes = artefact["layers"]
+    return Resolved(artefact["name"], artefact["hash"], lambda: unpack_layers(packed), artefact["landlock"])
 
 
 def kept_or_made(
-    parts: tuple[bytes, ...], root: str, directory: str, make: "Callable[[], dict[str, Any]]"
+    parts: tuple[bytes, ...],
+    root: str,
+    directory: str,
+    make: "Callable[[], dict[str, Any]]",
+    known: "dict[str, str] | None" = None,
 ) -> "dict[str, Any]":
     """What was kept for these parts, while the `sources` it names are unchanged; else what `make` gives, which is kept.
 
-    Raises: PolicyError, and whatever `make` raises.
+    `known` are hashes of files that were just read.  Raises: PolicyError, and whatever `make` raises.
     """
     from runtime.policy import _builtins
 
@@ -81,18 +91,21 @@ def kept_or_made(
     try:
         body = kept.get(key)
         artefact: dict[str, Any] | None = None if body is None else loads(body)  # noqa: S302 - ours alone, and whole
-        if artefact is None or not _is_current(artefact["sources"], directory):
+        if artefact is None or not _is_current(artefact["sources"], directory, known or {}):
             artefact = make()
-            # format 2: no references and no interning marks, so equal data gives equal bytes in every process
             kept.put(key, dumps(artefact, 2))
     finally:
         kept.close()
     return artefact
 
 
-def _is_current(sources: "list[list[str]]", directory: str) -> bool:
+def _is_current(sources: "list[list[str]]", directory: str, known: "dict[str, str]") -> bool:
     """Whether every file still has the content that was compiled.  Raises: PolicyError for one that is not to be trusted."""
     for path, digest in sources:
+        if path in known:
+            if known[path] != digest:
+                return False
+            continue
         data = read_trusted(path, directory)
         if data is None or sha256(data) != digest:
             return False

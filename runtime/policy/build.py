@@ -1,7 +1,8 @@
-"""The build step: `python -m runtime.policy.build --out DIR` compiles the built-in policies into `_builtins.py`, and their texts into
-`_builtin_texts.py`.
+"""The build step: `python -m runtime.policy.build --out DIR` compiles the built-in policies into `_builtins.py` and `_builtin_layers.py`,
+and their texts into `_builtin_texts.py`.
 
-The module holds each policy's layers as one marshalled value, so that a container under a built-in policy opens no file, and
+The second holds each policy's layers as one marshalled value, so that a container under a built-in policy opens no file; the first
+what is needed before them, which is all that a container of a known kind needs: each policy's hash, whether it wants Landlock, and
 `IDENTITY`, which changes whenever the compiler or a built-in does: what an older one compiled is not used.  Not checked in.
 Cold.
 """
@@ -16,6 +17,7 @@ from typing import Any
 
 from runtime.policy.load import format_found, load_policy
 from runtime.policy.normalise import normalise
+from runtime.policy.trusted import wants_landlock
 
 HERE = Path(__file__).resolve().parent
 BUILTIN = HERE / "builtin"
@@ -64,10 +66,18 @@ def identity(tree: Path = HERE) -> str:
 def builtins_source() -> str:
     """The text of `_builtins.py`."""
     rows = [
-        f"    {name!r}: ({digest!r}, {marshal.dumps(layers, MARSHAL_VERSION)!r}),"
+        f"    {name!r}: ({digest!r}, {wants_landlock(layers)!r}),"
         for name, (digest, layers) in compile_builtins().items()
     ]
     return "\n".join([_HEADER, f"IDENTITY = {identity()!r}", "POLICIES = {", *rows, "}", ""])
+
+
+def layers_source() -> str:
+    """The text of `_builtin_layers.py`."""
+    rows = [
+        f"    {name!r}: {marshal.dumps(layers, MARSHAL_VERSION)!r}," for name, (_, layers) in compile_builtins().items()
+    ]
+    return "\n".join([_HEADER, "LAYERS = {", *rows, "}", ""])
 
 
 def texts_source() -> str:
@@ -84,7 +94,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=HERE, help="directory for the modules (default: the package)")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    for name, text in (("_builtins.py", builtins_source()), ("_builtin_texts.py", texts_source())):
+    made = {
+        "_builtins.py": builtins_source(),
+        "_builtin_layers.py": layers_source(),
+        "_builtin_texts.py": texts_source(),
+    }
+    for name, text in made.items():
         path = options.out / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             fresh = options.out / f".{name}.{os.getpid()}"

@@ -4,6 +4,10 @@ from marshal import loads
 
 from runtime.policy.trusted import Resolved
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 FORMAT = 1  # of a resolved policy
 
 
@@ -19,7 +23,14 @@ def load_builtin(name: str) -> Resolved | None:
     from runtime.policy import _builtins
 
     found = _builtins.POLICIES.get(name)
-    return Resolved(name, found[0], loads(found[1])) if found else None  # noqa: S302 - written by the build
+    return Resolved(name, found[0], lambda: _layers(name), found[1]) if found else None
+
+
+def _layers(name: str) -> "list[dict[str, Any]]":
+    from runtime.policy import _builtin_layers
+
+    layers: list[dict[str, Any]] = loads(_builtin_layers.LAYERS[name])  # noqa: S302 - written by the build
+    return layers
 
 
 def builtin_text(name: str) -> bytes:

@@ -64,11 +64,16 @@ def combine(found: list[Resolved]) -> Resolved:
     """Several policies as one that has all their layers, each once."""
     if len(found) == 1:
         return found[0]
-    layers: list[dict[str, Any]] = []
-    for policy in found:
-        layers += [layer for layer in policy.layers if layer not in layers]
+
+    def merge() -> "list[dict[str, Any]]":
+        layers: list[dict[str, Any]] = []
+        for policy in found:
+            layers += [layer for layer in policy.layers if layer not in layers]
+        return layers
+
     name = "+".join(dict.fromkeys([policy.name for policy in found]))
-    return Resolved(name, sha256(" ".join([policy.hash for policy in found]).encode()), layers)
+    digest = sha256(" ".join([policy.hash for policy in found]).encode())
+    return Resolved(name, digest, merge, any(policy.landlock for policy in found))
 
 
 def load_site(root: str, directory: str) -> "dict[str, Any] | None":

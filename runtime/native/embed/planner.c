@@ -23,7 +23,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* frozen_modules (struct _frozen[]), link_order_create and link_order_exec (indexes of it, closed by -1), and frozen_sites (const
+/* frozen_modules (struct _frozen[]), link_order_create, link_order_policy and link_order_exec (indexes of it, closed by -1), and frozen_sites (const
  * char *[], relative ones are relative to ENTRY's directory) */
 #include "frozen.h"
 
@@ -160,10 +160,15 @@ static int link_all(const int *order, const unsigned char *data, size_t size)
 /* What the verb needs; a word that only looks like the verb costs time, nothing else. */
 static int link_modules(int argc, char **argv)
 {
-	for (int i = 4; i < argc; i++)
+	bool policy = false;
+	for (int i = 4; i < argc; i++) {
 		if (!strcmp(argv[i], "exec"))
 			return link_all(link_order_exec, link_codes_exec, sizeof(link_codes_exec));
-	return link_all(link_order_create, link_codes_create, sizeof(link_codes_create));
+		policy |= !strncmp(argv[i], "--policy", strlen("--policy"));
+	}
+	if (link_all(link_order_create, link_codes_create, sizeof(link_codes_create)) != 0)
+		return -1;
+	return policy ? link_all(link_order_policy, link_codes_policy, sizeof(link_codes_policy)) : 0;
 }
 
 /* Memory for the interpreter: one huge page where the kernel has one to give, which costs one fault and one page to clear and to free

@@ -5,14 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from runtime.policy import _builtins, build
+from runtime.policy import _builtin_layers, _builtins, build
 from runtime.policy.built_in import builtin_names, builtin_text
+from runtime.policy.trusted import wants_landlock
 
 
 def test_the_module_is_what_the_policies_say() -> None:
     """make build writes it; a test run on an old one would judge nothing."""
     compiled = build.compile_builtins()
-    assert {name: (digest, marshal.loads(data)) for name, (digest, data) in _builtins.POLICIES.items()} == compiled
+    layers = {name: marshal.loads(data) for name, data in _builtin_layers.LAYERS.items()}
+    assert {name: (digest, layers[name]) for name, (digest, _) in _builtins.POLICIES.items()} == compiled
+    assert {name: wants for name, (_, wants) in _builtins.POLICIES.items()} == {
+        name: wants_landlock(found) for name, found in layers.items()
+    }
     for name in builtin_names():
         assert builtin_text(name) == (build.BUILTIN / f"{name}.yaml").read_bytes()
 
@@ -53,6 +58,6 @@ def test_nothing_is_written_that_is_there_already(tmp_path: Path) -> None:
     """So that nobody who imports the module meets half of it."""
     assert build.main(["--out", str(tmp_path)]) == 0
     times = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert times.keys() == {"_builtins.py", "_builtin_texts.py"}
+    assert times.keys() == {"_builtins.py", "_builtin_layers.py", "_builtin_texts.py"}
     build.main(["--out", str(tmp_path)])
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times

@@ -1,0 +1,211 @@
+"""What a policy adds to `create`: each built-in one, one whose calls go to the broker, and one of a thousand networks, beside none.
+
+    python -m benchmarks.policy_create [--rounds N] [--only POLICY...] [--realtime]
+
+Containers of the config that dockerd writes, as in `benchmarks.start`.  Blocks of creates with and without each policy alternate,
+the first creates of a block are not counted.  `cached` is any create but the first of its kind; before `first use` the kept results
+of policies and filters are removed, so that the policy is compiled and lowered anew; a create without a policy loses its filter
+alike.  What counts is the difference of two medians of one run.  `--realtime` lets the measured part run before
+all else on a busy machine (SCHED_FIFO).  JSON goes to build/bench.  Must be root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.docker_config import docker_config
+from benchmarks.start import PEERS, Candidate
+from integration.framework import hierarchy, leftovers
+from integration.framework.broker import Broker
+from integration.framework.runtime import Runtime
+from runtime.policy.built_in import builtin_names
+
+ROOT = Path(__file__).parents[1]
+OUTPUT = ROOT / "build" / "bench"
+ROUNDS, BLOCK, DISCARDED, FIRST_USES = 12, 10, 2, 2
+NONE = "no policy"
+GOAL_MS = 1.0
+PRIORITY = 50
+KEPT = ("@gates", "@filters", "@policies")
+NETWORKS = ", ".join(f'"10.{n // 250}.{n % 250}.0/24"' for n in range(1000))
+FILES = {
+    "brokered connect": "name: brokered\nsyscalls: {default: allow, broker: [connect]}\n",
+    "1,000 networks": f"name: networks\nnetwork:\n  egress: [{NETWORKS}]\n  ingress: [loopback]\n",
+}
+DIRECTORIES = (
+    "usr/bin",
+    "sbin",
+    "lib",
+    "lib64",
+    "opt",
+    "home",
+    "var/lib",
+    "var/log",
+    "var/tmp",
+    "srv",
+    "app",
+    "workspace",
+)
+Samples = dict[str, list[float]]
+
+
+def fill(candidate: Candidate) -> None:
+    """Give the root the directories that images have, and put the program where a policy lets it be executed."""
+    bundle = candidate.waiter
+    for name in DIRECTORIES:
+        (bundle.rootfs / name).mkdir(parents=True, exist_ok=True)
+    (bundle.rootfs / "probe").rename(bundle.rootfs / "usr/bin/probe")
+    bundle.args("/usr/bin/probe", "wait").save()
+
+
+class Subject:
+    """Containers under one policy, or none."""
+
+    def __init__(self, name: str, candidate: Candidate, directory: Path) -> None:
+        """Writes the policy's file where it has one."""
+        self.name, self.candidate = name, candidate
+        self.flags: tuple[str, ...] = () if name == NONE else ("--policy", name)
+        if name in FILES:
+            path = directory / f"{len(name)}.yaml"
+            path.write_text(FILES[name])
+            self.flags = ("--policy", str(path))
+        self.samples: Samples = {"cached": [], "first use": []}
+
+    def create(self) -> float:
+        """Milliseconds of one create; the container is gone afterwards."""
+        candidate = self.candidate
+        words = (*self.flags, "create", "--bundle", str(candidate.waiter.path))
+        took = candidate.call(*words, "--pid-file", str(candidate.waiter.path / "pid"), candidate.id)
+        candidate.call("delete", "--force", candidate.id)
+        leftovers.reap_orphans()
+        return took
+
+    def block(self) -> None:
+        """One block of creates, the first of them not counted."""
+        self.samples["cached"] += [self.create() for _ in range(BLOCK)][DISCARDED:]
+
+    def first_uses(self) -> None:
+        """Some creates of which each finds nothing kept."""
+        for _ in range(FIRST_USES):
+            for name in KEPT:
+                shutil.rmtree(self.candidate.runtime.root / name, ignore_errors=True)
+            self.samples["first use"].append(self.create())
+        self.create()
+
+
+def measure(subjects: list[Subject], rounds: int) -> None:
+    """Alternate: a block of the first subject, which has no policy, before a block of each other one."""
+    plain, *others = subjects
+    for subject in subjects:
+        subject.create()  # a broker that is wanted is started here
+    for number in range(rounds):
+        for subject in others if number % 2 else others[::-1]:
+            plain.block()
+            subject.block()
+        for subject in subjects:
+            subject.first_uses()
+        print(f"\rround {number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+
+
+def table(medians: dict[str, dict[str, float]]) -> list[str]:
+    """The results as the lines of a Markdown table."""
+    rows = [["create", "cached (ms)", "added", "first use (ms)", "added"], ["---"] * 5]
+    plain = medians[NONE]
+    for name, found in medians.items():
+        cells = [
+            cell
+            for kind in ("cached", "first use")
+            for cell in (f"{found[kind]:.2f}", f"{found[kind] - plain[kind]:+.2f}")
+        ]
+        rows.append([name, *(cell if name != NONE or index % 2 == 0 else "" for index, cell in enumerate(cells))])
+    return ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def verdicts(medians: dict[str, dict[str, float]]) -> list[str]:
+    """A line for each policy, met or missed."""
+    lines = []
+    for name, found in medians.items():
+        added = found["cached"] - medians[NONE]["cached"]
+        if name != NONE:
+            word = "met" if added <= GOAL_MS else "missed"
+            lines.append(f"{word}: {name}: {added:+.2f} ms, goal at most +{GOAL_MS:g} ms")
+    return lines
+
+
+def subjects_of(names: list[str], candidate: Candidate, directory: Path) -> list[Subject]:
+    """None first, then the others."""
+    return [Subject(name, candidate, directory) for name in (NONE, *names)]
+
+
+def save(
+    subjects: list[Subject], medians: dict[str, dict[str, float]], load: tuple[float, float, float], source: str
+) -> None:
+    """Write build/bench/policy-create.json, as `benchmarks.ab` reads it."""
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    record: dict[str, Any] = {
+        "kernel": platform.release(),
+        "cpus": os.cpu_count(),
+        "load_before": load,
+        "config": source,
+        "medians_ms": medians,
+        "goals": verdicts(medians),
+        "samples_ms": {subject.name: subject.samples for subject in subjects},
+    }
+    (OUTPUT / "policy-create.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def main() -> None:
+    """Measure, print, and write the file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    known = [*builtin_names(), *FILES]
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="blocks of each policy")
+    parser.add_argument("--only", nargs="+", choices=known, default=known, help="these policies")
+    parser.add_argument("--realtime", action="store_true", help="measure with a real-time priority")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        raise SystemExit("benchmark: containers are made as root")
+    hierarchy.enter_private_namespace()
+    hierarchy.become_subreaper()
+    load = os.getloadavg()
+    parent = hierarchy.CGROUP_MOUNT / f"bench-{os.getpid()}"
+    with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as directory:
+        scratch = Path(directory)
+        scratch.chmod(0o755)
+        runtime = Runtime(ROOT / "build/postern", scratch / "postern" / "state")
+        try:
+            config, source = docker_config(scratch, Runtime(PEERS / "runc", scratch / "docker-state"))
+            candidate = Candidate(runtime, scratch / "postern", config)
+            fill(candidate)
+            subjects = subjects_of(options.only, candidate, scratch)
+            if options.realtime:  # not while dockerd runs: programs that spin keep the processors to themselves
+                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+            measure(subjects, options.rounds)
+        finally:
+            Broker(runtime.root).end()
+            leftovers.remove_cgroup(parent)
+    medians = {
+        subject.name: {name: statistics.median(series) for name, series in subject.samples.items()}
+        for subject in subjects
+    }
+    counted = options.rounds * (BLOCK - DISCARDED)
+    note = (
+        f"Medians of {counted} creates ({options.rounds * FIRST_USES} of a first use), in blocks of {BLOCK} of which the first "
+        f"{DISCARDED} are not counted; config of {source}; Linux {platform.release()}, {os.cpu_count()} CPUs, load {load[0]:.1f} before."
+    )
+    print(*table(medians), "", note, *verdicts(medians), sep="\n")
+    save(subjects, medians, load, source)
+    print(f"{OUTPUT}/policy-create.json")
+
+
+if __name__ == "__main__":
+    main()
