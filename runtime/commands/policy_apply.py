@@ -121,32 +121,32 @@ def _held(container: Container) -> Resolved:
             [f"container {container.state.container_id} was created without a policy: none can be put over it later"]
         ) from None
     try:
-        name, _bound, layers = decode_layers(data)
+        return _named("", decode_layers(data)[2])
     except ValueError as error:
         raise LifecycleError(str(error)) from None
-    return Resolved(name, "", layers)
+
+
+def _named(digest: str, layers: "list[dict[str, Any]]") -> Resolved:
+    """Called as the broker's log calls it: by all policies that hold, each once."""
+    return Resolved("+".join(dict.fromkeys([str(layer["name"]) for layer in layers])), digest, layers)
 
 
 def _wanted(call: PolicyCall, word: str, held: Resolved, loosen: bool) -> Resolved:
-    """The policy to be put in force: what holds and the new one; with --loosen the new one and the site's floor.
-
-    Its name is put together as at create: all policies that hold, joined by +, each once.  Raises: PolicyError.
-    """
+    """The policy to be put in force: what holds and the new one; with --loosen the new one and the site's floor.  Raises: PolicyError."""
     invocation = call.invocation
     directory = invocation.policy_dir or DIRECTORY
     if word == NONE and not loosen:
         raise PolicyError([f'"{NONE}" adds nothing to {held.name}: --loosen leaves the site\'s floor alone in force'])
     found = load_policy(word, invocation.root, directory) if word != NONE else None
     if not loosen and found is not None:
-        name = "+".join(dict.fromkeys([*held.name.split("+"), *found.name.split("+")]))
-        return Resolved(
-            name, found.hash, [*held.layers, *(layer for layer in found.layers if layer not in held.layers)]
-        )
+        return _named(found.hash, [*held.layers, *(layer for layer in found.layers if layer not in held.layers)])
     site = load_site(invocation.root, directory)
     floor = [load_policy(floor, invocation.root, directory, directory) for floor in (site or {}).get("floor") or ()]
     asked = [found] if found is not None else []
     # no layers at all are no policy, and what was created under one keeps something to add to
-    return combine([*asked, *floor] or [Resolved(NONE, "", [{**recording_layer(), "name": NONE, "audit": "denials"}])])
+    nothing = Resolved(NONE, "", [{**recording_layer(), "name": NONE, "audit": "denials"}])
+    made = combine([*asked, *floor] or [nothing])
+    return _named(made.hash, made.layers)
 
 
 def _resources(lowered: "Lowered") -> "dict[str, Any]":
