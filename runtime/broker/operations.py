@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
 _TYPE_MASK, _REGULAR = 0o170000, 0o100000
 _LOG_MAX = 1 << 20
-_STATISTICS = ("received", "allowed", "denied", "continued", "asked", "timed_out", "gone", "replayed", "inflight", "lost_events")
+_STATISTICS = (
+    "received",
+    "allowed",
+    "denied",
+    "continued",
+    "asked",
+    "timed_out",
+    "gone",
+    "replayed",
+    "inflight",
+    "lost_events",
+)
 
 
 def complain(line: str) -> None:
@@ -84,7 +95,7 @@ def apply(service: "Service", client: Client, request: "dict[str, Any]") -> "dic
         for registration in found:
             if registration.index < 0:
                 raise Refused("the container's policy is being compiled")
-            service.core.swap(registration.index, posix.dup(table))
+            service.core.swap(registration.index, table)
             posix.close(registration.table)
             registration.table = posix.dup(table)
             registration.head = head

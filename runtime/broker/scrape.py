@@ -76,7 +76,11 @@ def exposition(service: "Service") -> str:
         "listeners": ("gauge", "Seccomp listeners that are served.", len(service.registry)),
         "calls_inflight": ("gauge", "Calls that wait for an answer.", together["inflight"]),
         "questions_waiting": ("gauge", "Questions that no handler has answered yet.", len(service.questions)),
-        "events_lost_total": ("counter", "Events of all containers that found no room in the ring.", together["lost_events"]),
+        "events_lost_total": (
+            "counter",
+            "Events of all containers that found no room in the ring.",
+            together["lost_events"],
+        ),
         "records_lost_total": ("counter", "Records that could not be written.", service.log.lost),
     }
     if service.audit is not None:
