@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runtime.host.facts import HostFacts
 
 GATES = "@gates"
-_MAGIC = b"postern gate 1\n"
+_MAGIC = b"postern gate 2\n"
 _PROCESS = ("capabilities", "rlimits")
 _LINUX = ("maskedPaths", "resources", "seccomp")
 # what of them a policy may change
@@ -114,7 +114,7 @@ def kept_gate(root: str, key: str) -> Ready | None:
 def keep_gate(root: str, key: str, ready: Ready) -> None:
     """Keep it for the next call; when that does not work, the next call does the work again."""
     gate, compiled = ready.gate, ready.compiled
-    parts = (gate.points, gate.landlock, gate.network, gate.saved, gate.table, gate.listener)
+    parts = (gate.points, gate.landlock, gate.network, gate.saved, gate.table, gate.listener, gate.hierarchy)
     program = (compiled.program, compiled.flags, compiled.notify, compiled.warnings)
     kept = Kept(root, GATES, _MAGIC)
     try:

@@ -167,7 +167,7 @@ def make_gate(found: "Resolved", lowered: "Lowered", facts: "HostFacts", root: s
         table, listener = encode_table(lowered.broker, facts.machine), broker_socket(root)
     open_gate = Gate(lowered.points, lowered.landlock, lowered.network, b"", table, listener)
     saved = encode_saved(open_gate, found.name, lowered.bound, found.layers)
-    return Gate(lowered.points, lowered.landlock, lowered.network, saved, table, listener)
+    return Gate(lowered.points, lowered.landlock, lowered.network, saved, table, listener, lowered.hierarchy)
 
 
 def _check_listeners(own: "Mapping[str, Any] | None", lowered: "Lowered") -> None:

@@ -176,6 +176,7 @@ int in_root_target(int root, const char *path, bool directory);                 
 
 /* ---- procfs.c */
 bool is_procfs(int fd);
+int procfs_open(int proc, const char *path, uint64_t flags); /* in a procfs, and nothing mounted over it */
 int procfs_write(int proc, const char *prefix, const char *path, const char *value);
 int write_proc_file(int pid, const char *name, const char *value); /* the host's /proc/PID/name */
 int procfs_read_self(int proc, const char *name, char *buffer, size_t size);

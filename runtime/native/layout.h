@@ -14,7 +14,7 @@
 #define PLAN_FIRST_FREE_SLOT 0x10u
 #define PLAN_SLOT_COUNT 0xfau
 #define PLAN_LIST_END 0xffffffffffffffffull
-#define PLAN_DIGEST 0x44ee50a9u
+#define PLAN_DIGEST 0x0a8bbe05u
 #define PLAN_MAGIC "POSTERN"
 #define MODE_CREATE 1u
 #define MODE_RUN 2u
@@ -201,6 +201,7 @@ struct op_shape {
 	X(OP_CLONE_SELF, op_clone_self) \
 	X(OP_ATTACH_SELF, op_attach_self) \
 	X(OP_HELD_NS, op_held_ns) \
+	X(OP_CGROUP_VIEW, op_cgroup_view) \
 
 enum op_code {
 	OP_STATE_DIR = 1,
@@ -279,6 +280,7 @@ enum op_code {
 	OP_CLONE_SELF = 74,
 	OP_ATTACH_SELF = 75,
 	OP_HELD_NS = 76,
+	OP_CGROUP_VIEW = 77,
 	OP_CODE_END
 };
 
@@ -541,6 +543,10 @@ enum op_code {
 #define HELD_NS_ns slot[0]
 #define HELD_NS_fd n[0]
 #define HELD_NS_type n[1]
+/* CGROUP_VIEW: fail where a cgroup2 is mounted writable (read_only: or not) whose root lies outside of our cgroup namespace (any: or not) */
+#define CGROUP_VIEW_proc slot[0]
+#define CGROUP_VIEW_any n[0]
+#define CGROUP_VIEW_read_only n[1]
 
 #ifdef PLAN_SHAPES
 static const struct op_shape op_shapes[OP_CODE_END] = {
@@ -621,6 +627,7 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"CLONE_SELF", 2, 1, 1, 1, 1, 1, 1, 0},
 	{"ATTACH_SELF", 2, 1, 1, 0, 0, 1, 1, 0},
 	{"HELD_NS", 1, 1, 1, 1, 3, 0, 0, 0},
+	{"CGROUP_VIEW", 2, 1, 1, 0, 3, 0, 0, 0},
 };
 static const uint8_t stage_halves[STAGE_COUNT] = {1, 1, 2, 1, 2, 1, 2, 1, 2, 1, 1};
 #endif

@@ -40,7 +40,7 @@ int op_private_proc(struct run *run, const struct plan_op *op)
 	return ret < 0 ? (int)ret : 0;
 }
 
-static int procfs_open(int proc, const char *path, uint64_t flags)
+int procfs_open(int proc, const char *path, uint64_t flags)
 {
 	struct open_how how = {
 		.flags = flags | O_CLOEXEC | O_NOCTTY,

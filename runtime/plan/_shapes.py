@@ -109,4 +109,5 @@ SHAPES: dict[str, tuple[int, int, str, dict[str, int]]] = {
     "CLONE_SELF": (74, 0x401, "", {"tree": 0, "set": 6, "path": 10}),
     "ATTACH_SELF": (75, 0x401, "", {"tree": 0, "path": 10}),
     "HELD_NS": (76, 0xc1, "", {"ns": 0, "fd": 6, "type": 7}),
+    "CGROUP_VIEW": (77, 0x1, "", {"proc": 0, "any": 6, "read_only": 7}),
 }

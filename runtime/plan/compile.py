@@ -122,7 +122,7 @@ def _setup(draft: Draft, options: "CreateOptions") -> None:
     # the cgroup's cpuset decides, not the mask of whoever started us (taskset before an engine's runtime)
     draft.setup.append(op("AFFINITY", "unable to reset the CPU affinity", "TOLERATE"))
     joins, draft.setup = draft.setup, []
-    rootfs.plan_rootfs(draft, options.mode == "CREATE")
+    rootfs.plan_rootfs(draft, options.mode == "CREATE" or policy.looks_at_mounts(options.gate))
     mounts.plan_mounts(draft)
     draft.setup += notify
     devices.plan_devices(draft)
@@ -147,6 +147,7 @@ def _root(draft: Draft, options: "CreateOptions", terminal_wanted: bool) -> None
     kernel_names.plan_names(draft)
     labels.plan_apparmor(draft)
     kernel_names.plan_sysctl(draft)
+    policy.hold_to_cgroup(draft, options.gate)
     policy.close_files(draft, options.gate)
     rootfs.restrict_paths(draft)
     if draft.process.get("noNewPrivileges"):

@@ -378,6 +378,14 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
         "",
         "the namespace that the planner holds open as descriptor fd; NS_GET_NSTYPE must equal type",
     ),
+    "CGROUP_VIEW": (
+        "I",
+        "proc<",
+        "any? read_only?",
+        "",
+        "",
+        "fail where a cgroup2 is mounted writable (read_only: or not) whose root lies outside of our cgroup namespace (any: or not)",
+    ),
 }
 OP_CODES = {name: code for code, name in enumerate(OPS, start=1)}
 

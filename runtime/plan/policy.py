@@ -9,9 +9,10 @@ Landlock: the rules are made while the paths can still be reached as root, the r
 from marshal import dumps, loads
 
 from runtime.abi.mounts import MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY, MS_PRIVATE
-from runtime.plan.draft import STATE, Draft
+from runtime.plan.draft import PROC, STATE, Draft
 from runtime.plan.launch_plan import op
 from runtime.plan.options import Gate
+from runtime.policy.confinement import EVERY, REMOUNTABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,25 @@ def save_policy(draft: Draft, gate: Gate | None) -> None:
     for name, data in ((SAVED_NAME, gate.saved), (TABLE_NAME, gate.table)):
         if data:
             draft.parent.append(op("SAVE_FILE", f"unable to save {name}", dir=STATE, mode=0o600, name=name, blob=data))
+
+
+def looks_at_mounts(gate: Gate | None) -> bool:
+    """Whether `hold_to_cgroup` will need a procfs."""
+    return gate is not None and gate.hierarchy != ""
+
+
+def hold_to_cgroup(draft: Draft, gate: Gate | None) -> None:
+    """ROOT: nothing that was mounted, by whatever path, may bring a part of the hierarchy in that the container must not write to."""
+    if gate is not None and looks_at_mounts(gate):
+        every = gate.hierarchy == EVERY
+        what = (
+            "policy: needs a cgroup namespace of the container's own"
+            if every
+            else "policy: cannot be held to its cgroup"
+        )
+        draft.root.append(
+            op("CGROUP_VIEW", what, proc=PROC, any=int(every), read_only=int(gate.hierarchy == REMOUNTABLE))
+        )
 
 
 def close_files(draft: Draft, gate: Gate | None) -> None:

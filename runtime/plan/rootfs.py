@@ -30,7 +30,7 @@ def root_path(draft: Draft) -> str:
 
 def plan_rootfs(draft: Draft, waits: bool) -> None:
     """SETUP: cut the mounts off from the host's as the config says, and bind the rootfs onto itself; a procfs of init's own where
-    it waits for start, or writes sysctls or labels.
+    it waits for start or looks at its mounts, or writes sysctls or labels.
     """
     path, flags = root_path(draft), root_propagation(draft)
     draft.setup.append(op("PROPAGATION", "error preparing rootfs", flags=flags, path="/"))

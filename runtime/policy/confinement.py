@@ -4,11 +4,15 @@ from runtime.policy.patterns import below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from runtime.policy.enforcement import Findings
+    from runtime.policy.enforcement import Findings, Layer
+    from runtime.policy.sections import Section
 
+OUTSIDE, REMOUNTABLE, EVERY = "outside", "remountable", "every"
+_REMOUNTING = ("mount", "mount_setattr", "open_tree_attr")  # by which what is read-only becomes writable
+_PASSING = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY")
 _HIERARCHY = "/sys/fs/cgroup"
 _READ_ONLY, _WRITABLE = ("ro", "rro"), ("rw", "rrw")
 
@@ -28,19 +32,22 @@ def check_mount_view(findings: "Findings") -> None:
                     findings.impossible(layer, None, f"rules for files need {why}")
 
 
-def check_cgroup_view(findings: "Findings", tightened: "Mapping[str, Any]", *, judged: bool) -> None:
+def check_cgroup_view(
+    findings: "Findings", tightened: "Mapping[str, Any]", sections: "Sequence[Section]", *, judged: bool
+) -> str:
     """Limits, network programs and time limits hold for a cgroup: a container that sees the whole hierarchy must not write to it.
 
     What it mounts in a cgroup namespace of its own begins at its own cgroup, but a bind mount brings what the host sees.
     That clone3 does not place a child by a read-only mount is `lower_syscalls`'.  `tightened` has the capabilities that are left.
+    What the config says by name is judged here; returned is which mounts init has to look for when all are there, whatever they
+    are called: writable ones that lead OUTSIDE, those that can be made so (REMOUNTABLE), EVERY writable one, or "".
     """
     spaces = {space["type"]: space.get("path") for space in findings.linux.get("namespaces") or ()}
     own = "cgroup" in spaces and not spaces["cgroup"]
     roots = [row for row in findings.linux.get("uidMappings") or () if row["hostID"] == 0]
     if not findings.config or (own and "user" in spaces and not roots):
-        return  # the host's cgroups belong to nobody in there
-    from runtime.policy.enforcement import lacks_controller  # this module is also loaded where nothing is lowered
-
+        return ""  # the host's cgroups belong to nobody in there
+    held = _held_by_cgroup(findings, judged)
     sets = (tightened.get("process") or {}).get("capabilities") or {}
     mounts = [mount for mount in findings.config.get("mounts") or () if not own or is_bound(mount)]
     why = None
@@ -49,15 +56,37 @@ def check_cgroup_view(findings: "Findings", tightened: "Mapping[str, Any]", *, j
     elif not own and any("CAP_SYS_ADMIN" in (names or ()) for names in sets.values()):
         why = "with CAP_SYS_ADMIN the host's cgroups can be mounted"
     advice = "cannot be held to its cgroup" if own else "needs a cgroup namespace of the container's own"
-    for layer in findings.layers if why else ():
+    for layer, rule in held if why else ():
+        findings.impossible(layer, rule, f"{advice}: {why}")
+    if not held or not own:
+        return EVERY if held else ""
+    admin = any("CAP_SYS_ADMIN" in (names or ()) for names in sets.values())
+    can_remount = admin and not all(any(_denies(section, name) for section in sections) for name in _REMOUNTING)
+    return REMOUNTABLE if can_remount else OUTSIDE
+
+
+def _denies(section: "Section", name: str) -> bool:
+    """Whether a section denies a call whatever its arguments are."""
+    entries = [entry for entry in section["syscalls"] if name in entry["names"]]
+    if entries:
+        return any(not entry.get("args") and entry["action"] not in _PASSING for entry in entries)
+    return section.get("otherwise", section["defaultAction"]) not in _PASSING
+
+
+def _held_by_cgroup(findings: "Findings", judged: bool) -> "list[tuple[Layer, int | str]]":
+    """The rules that hang on the container's cgroup, with their layers."""
+    from runtime.policy.enforcement import lacks_controller  # this module is also loaded where nothing is lowered
+
+    held: list[tuple[Layer, int | str]] = []
+    for layer in findings.layers:
         network = layer.get("network") or {}
-        text = f"{advice}: {why}"
         if judged and network:
-            findings.impossible(layer, network["rule"], text)
+            held.append((layer, network["rule"]))
         if any(lacks_controller(findings, name) is None for name in layer.get("resources") or ()):
-            findings.impossible(layer, "resources", text)
+            held.append((layer, "resources"))
         if (layer.get("limits") or {}).get("wall_time_ms"):
-            findings.impossible(layer, "limits.wall_time", text)
+            held.append((layer, "limits.wall_time"))
+    return held
 
 
 def is_bound(mount: "Mapping[str, Any]") -> bool:

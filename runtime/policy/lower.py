@@ -36,6 +36,7 @@ class Lowered:
     (path, read_only, no_exec), "/" first.  `landlock` is None or (fs, net, scoped, ((access, path)...), ((access, port)...)).
     `network` is what `lower_network` gives, `broker` what `runtime.broker.table` encodes; None without.  `rows` are (rule, where,
     mechanism, note), `warnings` lines for whoever starts the container.  `bound` holds what exec may not exceed: capabilities (None: any) and open files (None: any).
+    `hierarchy` is what `check_cgroup_view` gives.
     """
 
     config: "dict[str, Any]"
@@ -47,6 +48,7 @@ class Lowered:
     rows: tuple[tuple[str, str, str, str], ...]
     bound: "tuple[tuple[str, ...] | None, int | None]"
     warnings: tuple[str, ...] = ()
+    hierarchy: str = ""
 
 
 def lower(
@@ -76,7 +78,7 @@ def examine(
         check_launch(findings, sections)
     network, ranges = _network(findings)
     tightened = tighten(findings, files.masks)
-    check_cgroup_view(findings, tightened, judged=network is not None)
+    hierarchy = check_cgroup_view(findings, tightened, sections, judged=network is not None)
     bound, number = capability_bound(findings), open_files(findings)
     lowered = Lowered(
         tightened,
@@ -88,6 +90,7 @@ def examine(
         tuple(findings.rows),
         (None if bound is None else tuple(bound), number),
         tuple(dict.fromkeys(findings.warnings)),
+        hierarchy,
     )
     return lowered, findings
 

@@ -227,6 +227,7 @@ def test_the_reduced_config_is_all_that_matters(made: dict[str, Any]) -> None:
     reduced = lower(layers, reduce_config(made), facts(landlock=7))
     assert reduced.sections == whole.sections
     assert reduced.points == whole.points
+    assert reduced.hierarchy == whole.hierarchy
 
     class Parts:
         process, linux = tightened_parts(reduced.config)

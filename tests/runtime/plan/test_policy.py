@@ -44,6 +44,28 @@ def test_the_tree_is_closed_around_open_places() -> None:
     assert order.index("ATTACH_SELF") < order.index("MASK_PATH")
 
 
+@pytest.mark.parametrize(
+    ("hierarchy", "numbers", "words"),
+    [
+        ("outside", (0, 0), "policy: cannot be held to its cgroup"),
+        ("remountable", (0, 1), "policy: cannot be held to its cgroup"),
+        ("every", (1, 0), "policy: needs a cgroup namespace of the container's own"),
+    ],
+)
+def test_mounts_are_looked_at_when_all_are_there(hierarchy: str, numbers: tuple[int, int], words: str) -> None:
+    """Before anything is closed, through a procfs of init's own; a foreground run gets one for it."""
+    gate = Gate(points=POINTS, hierarchy=hierarchy)
+    found = plan(asked={"gate": gate, "mode": "RUN"})
+    view = one(found, "CGROUP_VIEW", "ROOT")
+    assert (view.places["any"], view.places["read_only"], view.what) == (*numbers, words)
+    assert view.places["proc"] == one(found, "PRIVATE_PROC", "SETUP").places["proc"]
+    order = names(found, "ROOT")
+    assert order.index("PIVOT_ROOT") < order.index("CGROUP_VIEW") < order.index("CLONE_SELF")
+    encode_plan(found)
+    assert "PRIVATE_PROC" not in names(plan(asked={"gate": Gate(), "mode": "RUN"}), "SETUP")
+    assert "CGROUP_VIEW" not in names(plan(asked={"gate": Gate()}), "ROOT")
+
+
 def test_no_points_no_operations() -> None:
     """Without rules for files nothing is closed."""
     assert names(plan(asked={"gate": Gate()}), "ROOT") == names(plan(), "ROOT")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.runtime.plan.drafting import CONFIG, config
-from tests.runtime.policy.layering import files, layer, network, refusal
+from tests.runtime.policy.layering import files, layer, lowered, network, refusal, syscalls
 
 ADMIN = {"capabilities": {"bounding": ["CAP_SYS_ADMIN"]}}
 CGROUP: dict[str, Any] = {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup"}
@@ -73,3 +73,62 @@ def test_capabilities_that_the_policy_takes() -> None:
 def test_what_does_not_hang_on_the_cgroup() -> None:
     """Stays enforceable."""
     assert refusal(files(write=["/w"]), network(domains=[1]), made=with_mount(CGROUP)) == []
+
+
+OWN = config(linux={"namespaces": [{"type": kind} for kind in ("mount", "pid", "network", "cgroup")]})
+HELD = network(egress=[])
+
+
+@pytest.mark.parametrize(
+    ("layers", "made", "looked_for"),
+    [
+        ([HELD], OWN, "outside"),
+        ([HELD], config(), "every"),
+        ([layer(resources={"pids": {"limit": 9}})], OWN, "outside"),
+        ([layer(limits={"wall_time_ms": 5, "open_files": None})], OWN, "outside"),
+        ([files(write=["/w"])], OWN, ""),
+        ([network(domains=[1])], config(), ""),
+        ([HELD], {**OWN, "process": {**CONFIG["process"], **ADMIN}}, "remountable"),
+        (
+            [HELD, layer(capabilities={"allow": [], "rule": 0})],
+            {**OWN, "process": {**CONFIG["process"], **ADMIN}},
+            "outside",
+        ),
+        (
+            [HELD, syscalls("allow", {"names": ["mount", "mount_setattr", "open_tree_attr"], "action": "deny"})],
+            {**OWN, "process": {**CONFIG["process"], **ADMIN}},
+            "outside",
+        ),
+        (
+            [HELD, syscalls("allow", {"names": ["mount"], "action": "deny"})],
+            {**OWN, "process": {**CONFIG["process"], **ADMIN}},
+            "remountable",
+        ),
+        (
+            [
+                HELD,
+                syscalls(
+                    "deny",
+                    {
+                        "names": ["read", "write", "close", "openat", "close_range", "execve", "exit_group"],
+                        "action": "allow",
+                    },
+                ),
+            ],
+            {**OWN, "process": {**CONFIG["process"], **ADMIN}},
+            "outside",
+        ),
+        ([HELD], {}, ""),
+    ],
+)
+def test_what_init_looks_for(layers: list[dict[str, Any]], made: dict[str, Any], looked_for: str) -> None:
+    """A mount that the config calls by another name, where something hangs on the cgroup; read-only ones if they need not stay so."""
+    assert lowered(*layers, made=made).hierarchy == looked_for
+
+
+def test_users_who_own_no_cgroup_need_not_be_watched() -> None:
+    """In a user namespace without the host's root."""
+    spaces = [*OWN["linux"]["namespaces"], {"type": "user"}]
+    assert lowered(HELD, made=config(linux={"namespaces": spaces})).hierarchy == ""
+    roots = [{"containerID": 0, "hostID": 0, "size": 1}]
+    assert lowered(HELD, made=config(linux={"namespaces": spaces, "uidMappings": roots})).hierarchy == "outside"

@@ -1,0 +1,107 @@
+"""What hangs on a container's cgroup, against configs that bring the host's hierarchy in under another name."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.framework.container import Container
+from integration.framework.flavours import only
+
+pytestmark = only("postern", reason="policies are postern's")
+
+HIERARCHY = "/sys/fs/cgroup"
+WRITABLE = "the config mounts the host's cgroups writable"
+HELD = "network: {egress: [192.0.2.1]}\n"
+
+
+def flag(container: Container, text: str = HELD) -> tuple[str, str]:
+    """The words that choose a policy of this text."""
+    path = container.bundle.path / "policy.yaml"
+    path.write_text(f"name: held\n{text}")
+    return ("--policy", str(path))
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """The hierarchy mounted once more; only in the mount namespace of the tests, and for as long as one of them runs."""
+    subprocess.run(["mount", "-t", "cgroup2", "none", str(tmp_path)], check=True)
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def way_in(container: Container, way: str, elsewhere: Path) -> tuple[str, str]:
+    """(source, option) of a bind mount by which the hierarchy comes in."""
+    link = container.bundle.path / "link"
+    if way == "symlink":
+        link.symlink_to(HIERARCHY)
+    elif way == "symlink above":
+        link.symlink_to("/sys")
+    return {
+        "symlink": (str(link), "bind"),
+        "symlink above": (str(link), "rbind"),
+        "below a symlink": (f"/proc/self/root{HIERARCHY}", "bind"),
+        "with all of sysfs": ("/proc/self/root/sys", "rbind"),
+        "another mount": (str(elsewhere), "bind"),
+    }[way]
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("way", ["symlink", "symlink above", "below a symlink", "with all of sysfs", "another mount"])
+def test_the_hierarchy_by_another_name(container: Container, elsewhere: Path, way: str, own: bool) -> None:
+    """Writable without a policy; under one that stands on the cgroup no container starts, and read-only it is harmless."""
+    source, bind = way_in(container, way, elsewhere)
+    spaces = [space for space in container.bundle.linux["namespaces"] if space["type"] != "cgroup"]
+    container.bundle.linux["namespaces"] = [*spaces, {"type": "cgroup"}] if own else spaces
+    container.bundle.mount("/host", "bind", source, bind)
+    inside = "/host/fs/cgroup" if bind == "rbind" else "/host"
+    container.bundle.shell(f"touch {inside}/cgroup.procs && echo writable")
+    assert container.run().out == "writable\n"
+    refused = container.run(*flag(container))
+    assert refused.rc == 1
+    advice = "cannot be held to its cgroup" if own else "needs a cgroup namespace of the container's own"
+    assert refused.err.rstrip('"\n').endswith(f"{advice}: {WRITABLE}"), refused.err
+    assert container.status() == "missing"
+    assert container.run(*flag(container, "network: unrestricted\nclone_flags: []\n")).out == "writable\n"
+    container.bundle.config["mounts"][-1]["options"] = [bind, "rro"]
+    assert "writable" not in container.run(*flag(container)).out
+
+
+def test_created_containers_too(container: Container) -> None:
+    """create fails, not only start."""
+    link = container.bundle.path / "link"
+    link.symlink_to(HIERARCHY)
+    container.bundle.mount("/host", "bind", str(link), "bind")
+    assert WRITABLE in container.create(*flag(container), check=False).err
+    assert container.status() == "missing"
+
+
+def test_what_is_read_only_and_need_not_stay_so(container: Container) -> None:
+    """CAP_SYS_ADMIN makes it writable, unless the policy denies every call for it."""
+    link = container.bundle.path / "link"
+    link.symlink_to(HIERARCHY)
+    spaces = [space for space in container.bundle.linux["namespaces"] if space["type"] != "cgroup"]
+    container.bundle.linux["namespaces"] = [*spaces, {"type": "cgroup"}]
+    container.bundle.caps("CAP_SYS_ADMIN").mount("/host", "bind", str(link), "bind", "ro")
+    container.bundle.shell("busybox mount -o remount,rw,bind /host && touch /host/cgroup.procs && echo writable")
+    assert container.run().out == "writable\n"
+    refused = container.run(*flag(container))
+    assert "cannot be held to its cgroup: the config mounts the host's cgroups, and CAP_SYS_ADMIN" in refused.err
+    denied = container.run(*flag(container, f'{HELD}syscalls: {{default: allow, deny: ["@mount"]}}\n'))
+    assert denied.rc != 0
+    assert "writable" not in denied.out
+    assert "ermi" in denied.err
+
+
+def test_its_own_part_may_be_writable(container: Container) -> None:
+    """What a container mounts in a cgroup namespace of its own begins at its own cgroup."""
+    spaces = [space for space in container.bundle.linux["namespaces"] if space["type"] != "cgroup"]
+    container.bundle.linux["namespaces"] = [*spaces, {"type": "cgroup"}]
+    container.bundle.mount("/own", "cgroup2", "cgroup")
+    container.bundle.shell("mkdir /own/part && rmdir /own/part && echo writable")
+    assert container.run(*flag(container)).ok().out == "writable\n"
