@@ -148,7 +148,7 @@ c-check: setup ## both architectures without warnings, the analyser, and the aar
 	@tools/c-check
 
 # --- tests that run containers ----------------------------------------------------------------------------------------
-.PHONY: integration race integration-vm integration-landlock reference vm-tree demo bench-start bench-broker bench-seccomp bench-policy bench-network
+.PHONY: integration race integration-vm integration-landlock reference vm-tree demo bench-start bench-broker bench-broker-docs bench-seccomp bench-policy bench-network
 INTEGRATION = $(PYTEST) -q $(if $(RUNTIME),--runtime $(RUNTIME))
 integration: build ## real containers, as root; T=PATH for some, RUNTIME=PATH for runc or crun
 	@tools/setup test integration programs compat
@@ -189,9 +189,12 @@ bench-network: build ## what a policy's network rules cost each connect, and put
 	@tools/setup integration
 	@$(PY) -m benchmarks.network
 
-bench-broker: build ## what the broker costs a call: latency per handler, throughput, many containers, memory; as root
+bench-broker: build ## what the broker costs a call: latency per handler, throughput, many containers, memory, its deaths; as root
 	@tools/setup integration
 	@$(PY) -m benchmarks.broker
+
+bench-broker-docs: venv ## put the tables of the last whole bench-broker into docs/broker.md
+	@$(PY) -m benchmarks.broker_report
 
 bench-ab: venv ## compare the samples of two builds: A=BEFORE.json B=AFTER.json, as the benchmarks leave them in build/bench
 	@$(PY) -m benchmarks.ab $(A) $(B)

@@ -1,4 +1,4 @@
-"""What the broker costs: a call's latency for each handler, throughput, many containers, memory.
+"""What the broker costs: a call's latency for each handler, throughput, many containers, memory, its processes' deaths.
 
     python -m benchmarks.broker [--only PART...] [--rounds N]
 
@@ -13,13 +13,14 @@ import os
 import platform
 from typing import Any
 
-from benchmarks import broker_calls, broker_crowds, broker_report
+from benchmarks import broker_calls, broker_crowds, broker_report, broker_resume
 
 # part -> (what measures it, its rounds, on one CPU)
 PARTS = {
     "latency": (broker_calls.latency, broker_calls.ROUNDS, True),
     "crowds": (broker_crowds.crowds, broker_crowds.ROUNDS, True),
     "throughput": (broker_calls.throughput, broker_calls.RATE_ROUNDS, False),
+    "resume": (broker_resume.resume, broker_resume.ROUNDS, False),
 }
 
 

@@ -8,10 +8,11 @@ writes the tables of build/bench/broker.json, as a whole run leaves it, into doc
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart
+from benchmarks import broker_resume, chart
 from benchmarks.broker_calls import CASES, RATES, median
 from benchmarks.broker_crowds import CROWDS
 
@@ -56,10 +57,39 @@ def _rate_rows(series: list[dict[str, Any]]) -> list[str]:
     return lines + [f"| {name} | {median(series, name):,.0f} | {_goal(goal)} |" for name, (_, _, goal) in RATES.items()]
 
 
+def _pauses(series: list[dict[str, Any]], killed: str, size: int) -> list[float]:
+    wanted = {"killed": killed, "containers": str(size)}
+    return next((one["samples"] for one in series if one["measure"] == "pause" and one["dimensions"] == wanted), [])
+
+
+def _resume_rows(series: list[dict[str, Any]]) -> list[str]:
+    opens, failed = (median(series, name) for name in ("opens", "failed opens"))
+    each = median(series, "memory of a container")
+    lines = [
+        "| killed | containers | times | longest pause of a caller, p50 ms | max | goal |",
+        "|---|---|---|---|---|---|",
+    ]
+    for killed in broker_resume.VICTIMS:
+        for size in broker_resume.SIZES:
+            found = _pauses(series, killed, size)
+            if found:
+                figures = f"{statistics.median(found):.1f} | {max(found):.1f} | {broker_resume.GOAL_MS}"
+                lines.append(f"| {killed} | {size} | {len(found)} | {figures} |")
+    sentence = f"Of {opens:,.0f} opens meanwhile {failed:,.0f} failed (goal: 0)."
+    memory = f"A container adds {each / 1024:.1f} KB to keeper, worker and standby together (goal: {GOAL_KB})."
+    return [*lines, "", f"{sentence} {memory}"]
+
+
 def lines_of(document: dict[str, Any]) -> list[str]:
     """The tables of what was measured, and how."""
     series, lines = document["series"], []
-    for measure, rows in (("open", _call_rows), ("memory of a listener", _crowd_rows), (next(iter(RATES)), _rate_rows)):
+    parts = {
+        "open": _call_rows,
+        "memory of a listener": _crowd_rows,
+        next(iter(RATES)): _rate_rows,
+        "pause": _resume_rows,
+    }
+    for measure, rows in parts.items():
         if _has(series, measure):
             lines += [*rows(series), ""]
     return [*lines, document["note"]]
@@ -78,6 +108,18 @@ def write(document: dict[str, Any]) -> None:
             how: {name: median(series, name, how=how, figure="p50") for name in CASES} for how in ("native", "brokered")
         }
         (OUT / "broker.svg").write_text(chart.bars("One call, median, µs", shown, list(CASES)))
+    if _has(series, "pause"):
+        (OUT / "broker-resume.svg").write_text(_resume_chart(series))
+
+
+def _resume_chart(series: list[dict[str, Any]]) -> str:
+    sizes = broker_resume.SIZES
+    shown = {
+        f"{size} containers, {word}": {who: figure(_pauses(series, who, size) or [0]) for who in broker_resume.VICTIMS}
+        for size in sizes
+        for word, figure in (("p50", statistics.median), ("max", max))
+    }
+    return chart.bars("Longest pause of a caller when somebody is killed, ms", shown, list(broker_resume.VICTIMS))
 
 
 def write_document() -> None:
