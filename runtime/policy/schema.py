@@ -31,7 +31,7 @@ def _word(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-_WORD_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer", "minimum": 0}]}
+_WORD_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}]}
 Word = Annotated[Text, BeforeValidator(_word), WithJsonSchema(_WORD_SCHEMA)]
 Words = Annotated[list[Word], Field()]
 Paths = Annotated[list[Text], Field()]
