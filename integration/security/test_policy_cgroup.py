@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from integration.framework.broker import MEDIATED
 from integration.framework.container import Container
 from integration.framework.flavours import only
 
@@ -21,7 +22,7 @@ HELD = "network: {egress: [192.0.2.1]}\n"
 def flag(container: Container, text: str = HELD) -> tuple[str, str]:
     """The words that choose a policy of this text."""
     path = container.bundle.path / "policy.yaml"
-    path.write_text(f"name: held\n{text}")
+    path.write_text(text if text.startswith("name:") else f"name: held\n{text}")
     return ("--policy", str(path))
 
 
@@ -105,3 +106,22 @@ def test_its_own_part_may_be_writable(container: Container) -> None:
     container.bundle.mount("/own", "cgroup2", "cgroup")
     container.bundle.shell("mkdir /own/part && rmdir /own/part && echo writable")
     assert container.run(*flag(container)).ok().out == "writable\n"
+
+
+def test_a_policy_that_comes_later_looks_as_well(container: Container) -> None:
+    """apply: what its container was created under did not stand on the cgroup, and nobody looked."""
+    link = container.bundle.path / "link"
+    link.symlink_to(HIERARCHY)
+    limit = container.bundle.path / "limit.yaml"
+    limit.write_text("name: limit\nnetwork: unrestricted\nlimits: {wall_time: 1h}\n")
+    container.bundle.shell("echo ready; sleep 60")
+    for bound in (False, True):
+        if bound:
+            container.bundle.mount("/host", "bind", str(link), "bind")
+        container.create(*flag(container, MEDIATED))
+        container.start()
+        container.wait_for_output("ready")
+        applied = container.call("policy", "apply", container.id, str(limit))
+        assert (applied.rc != 0) == bound, repr(applied)
+        assert ("cannot be held to its cgroup: its config mounts the host's cgroups" in applied.err) == bound
+        container.delete("--force")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -294,3 +295,33 @@ def test_what_exec_starts_sees_nothing_of_the_container(container: Container) ->
     container.wait_for_output("ready")
     assert container.exec("/bin/busybox", "cat", "/proc/1/environ").rc != 0
     container.exec("/bin/busybox", "kill", "-0", "1").ok()
+
+
+@needs_ports
+def test_another_policy_while_landlock_stands(container: Container, servers: tuple[int, int]) -> None:
+    """apply: tighter rules come on top of its ports; what they deny cannot be opened again from outside."""
+    allowed, other = servers
+
+    def egress(name: str, address: str, port: int) -> str:
+        path = container.bundle.path / f"{name}.yaml"
+        rule = f"  egress: [{{allow: {address}, ports: {port}}}]\n"
+        path.write_text(f"name: {name}\n{peers(rule)}")
+        return str(path)
+
+    container.bundle.without_namespace("network").shell(
+        f"echo ready; while read word; do /probe dial c:{allowed}; done"
+    )
+    reader, writer = os.pipe()
+    container.create("--policy", egress("one", "127.0.0.1", allowed), stdin=reader)
+    container.start()
+    container.wait_for_output("ready")
+    os.write(writer, b"try\n")
+    container.wait_for_output(f'"c:{allowed}":0')
+    container.call("policy", "apply", container.id, egress("tight", "127.0.0.2", allowed)).ok()
+    os.write(writer, b"try\n")
+    container.wait_for_output(f'"c:{allowed}":{errno.EPERM}')
+    loose = container.call("policy", "apply", "--loosen", container.id, egress("loose", "127.0.0.1", other))
+    assert loose.rc != 0
+    assert "the Landlock rules cannot be" in loose.err, loose.err
+    os.close(writer)
+    os.close(reader)

@@ -13,6 +13,7 @@ from runtime.commands.gating import make_gate
 from runtime.commands.launching import check_config, seccomp_section
 from runtime.commands.learning import recording_layer
 from runtime.commands.policy_call import PolicyCall
+from runtime.commands.policy_mounts import check_mounts
 from runtime.commands.update import change_limits
 from runtime.errors import BrokerError, LifecycleError, PolicyError
 from runtime.host.landlock import probe_landlock
@@ -94,6 +95,8 @@ def _exchange(call: PolicyCall, container: Container, word: str, loosen: bool) -
     before, after = lower(old, config, facts), lower(new.layers, config, facts)
     added = None if loosen else (old, [layer for layer in new.layers if layer not in old])
     check_alive(before, after, added, config, facts)
+    if after.hierarchy and not before.hierarchy:
+        check_mounts(container.state.pid, container.state.cgroup_path, after.hierarchy)
     gate = make_gate(new, after, facts, invocation.root)
     said = {"policy": new.name, "broker": "unchanged", "network": "unchanged", "resources": "unchanged"}
     if gate.table:
