@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import broker_resume, chart
 from benchmarks.broker_calls import CASES, RATES, median
-from benchmarks.broker_crowds import CROWDS
+from benchmarks.broker_crowds import COUNTABLE, CROWDS
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build/bench"
@@ -47,8 +47,10 @@ def _crowd_rows(series: list[dict[str, Any]]) -> list[str]:
     lines = ["| listeners | decision p50 µs | the core's memory for each, KB | goal |", "|---|---|---|---|"]
     for size in map(str, CROWDS):
         speed = median(series, "decision in a crowd", listeners=size)
-        each = median(series, "memory of a listener", listeners=size)
-        lines.append(f"| {size} | {speed:.2f} | {each / 1024:.1f} | 6 µs, {GOAL_KB} KB |")
+        each = "-"
+        if int(size) >= COUNTABLE:
+            each = f"{median(series, 'memory of a listener', listeners=size) / 1024:.1f}"
+        lines.append(f"| {size} | {speed:.2f} | {each} | 6 µs, {GOAL_KB} KB |")
     return lines
 
 
