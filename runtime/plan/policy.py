@@ -12,7 +12,6 @@ from runtime.abi.mounts import MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY, MS_PRIVATE
 from runtime.plan.draft import PROC, STATE, Draft
 from runtime.plan.launch_plan import op
 from runtime.plan.options import Gate
-from runtime.policy.confinement import EVERY, REMOUNTABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ def looks_at_mounts(gate: Gate | None) -> bool:
 def hold_to_cgroup(draft: Draft, gate: Gate | None) -> None:
     """ROOT: nothing that was mounted, by whatever path, may bring a part of the hierarchy in that the container must not write to."""
     if gate is not None and looks_at_mounts(gate):
+        from runtime.policy.confinement import EVERY, REMOUNTABLE
+
         every = gate.hierarchy == EVERY
         what = (
             "policy: needs a cgroup namespace of the container's own"

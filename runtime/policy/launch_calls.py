@@ -43,24 +43,21 @@ def check_launch(findings: "Findings", sections: "list[Section]") -> None:
 
 def _passes(section: "Section", name: str, known: "Mapping[int, int]") -> bool:
     """Whether a call with these arguments is let through for sure; of arguments that are not known a condition may not hold."""
+    entries = [entry for entry in section["syscalls"] if name in entry["names"]]
     default = section["defaultAction"]
+    if not entries:
+        return section.get("otherwise", default) in _PASSING
     matched = None
-    for entry in section["syscalls"]:
-        if name in entry["names"]:
-            args = entry.get("args") or ()
-            holds = all([_holds(arg, known) is True for arg in args])  # noqa: C419
-            denies = entry["action"] not in _PASSING
-            if not args:
-                return not denies
-            if denies and all([_holds(arg, known) is not False for arg in args]) and holds:  # noqa: C419
+    for entry in entries:
+        args = entry.get("args") or ()
+        denies = entry["action"] not in _PASSING
+        if not args:
+            return not denies
+        if all([_holds(arg, known) is True for arg in args]):  # noqa: C419
+            if denies:
                 return False
-            if holds:
-                matched = entry["action"]
-    if matched is not None:
-        return matched in _PASSING
-    named = any(name in entry["names"] for entry in section["syscalls"])
-    rest = default if named else section.get("otherwise", default)
-    return rest in _PASSING
+            matched = entry["action"]
+    return (matched or default) in _PASSING
 
 
 def _holds(arg: "Mapping[str, Any]", known: "Mapping[int, int]") -> bool | None:

@@ -32,6 +32,7 @@ def finish(*_arguments):
     posix._exit(0)
 posix.execve = finish
 sys.path += [sys.argv.pop(1), sys.argv.pop(1)]
+sys.argv[0] = sys.argv.pop(1)
 from runtime.cli.main import main
 code = main(posix.open("/dev/null", 0), sys.argv[1:])
 finish() if code == 0 else sys.exit(code)
@@ -143,8 +144,8 @@ def site() -> str:
     return str(Path(spec.origin).parents[1])
 
 
-def modules(home: Path, *argv: str) -> set[str]:
-    """The modules that a command line has loaded when it ends or becomes the executor."""
+def modules(home: Path, *argv: str, bundle: Path | None = None) -> set[str]:
+    """The modules that a command line has loaded when it ends or becomes the executor; `bundle` stands for the one that is run."""
     reading, writing = os.pipe()
     program = "import os; os.dup2(int(os.sys.argv[1]), 3); os.execv(os.sys.argv[2], os.sys.argv[2:])"
     command = [
@@ -155,6 +156,7 @@ def modules(home: Path, *argv: str) -> set[str]:
         DRIVER,
         str(CHECKOUT),
         site(),
+        str(bundle or "-c"),
         "--root",
         str(home / "root"),
         *argv,
