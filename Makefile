@@ -199,8 +199,9 @@ bench-broker-docs: venv ## put the tables of the last whole bench-broker into do
 bench-ab: venv ## compare the samples of two builds: A=BEFORE.json B=AFTER.json, as the benchmarks leave them in build/bench
 	@$(PY) -m benchmarks.ab $(A) $(B)
 
-bench-policy: build ## what a policy costs find, gcc, python, redis and nginx: none, lowered, fully mediated
+bench-policy: build ## what a policy costs create, and find, gcc, python, redis and nginx: none, lowered, fully mediated
 	@tools/setup integration programs
+	@$(PY) -m benchmarks.policy_create
 	@$(PY) -m benchmarks.policy
 
 # --- installing -------------------------------------------------------------------------------------------------------

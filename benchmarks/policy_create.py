@@ -1,12 +1,12 @@
 """What a policy adds to `create`: each built-in one, one whose calls go to the broker, and one of a thousand networks, beside none.
 
-    python -m benchmarks.policy_create [--rounds N] [--only POLICY...] [--realtime]
+    python -m benchmarks.policy_create [--rounds N] [--only POLICY...] [--realtime] [--document]
 
 Containers of the config that dockerd writes, as in `benchmarks.start`.  Blocks of creates with and without each policy alternate,
 the first creates of a block are not counted.  `cached` is any create but the first of its kind; before `first use` the kept results
 of policies and filters are removed, so that the policy is compiled and lowered anew; a create without a policy loses its filter
 alike.  What counts is the difference of two medians of one run.  `--realtime` lets the measured part run before
-all else on a busy machine (SCHED_FIFO).  JSON goes to build/bench.  Must be root.
+all else on a busy machine (SCHED_FIFO), `--document` puts the table into docs/policy-enforcement.md.  JSON goes to build/bench.  Must be root.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.docker_config import docker_config
-from benchmarks.start import PEERS, Candidate
+from benchmarks.start import Candidate
 from integration.framework import hierarchy, leftovers
 from integration.framework.broker import Broker
 from integration.framework.runtime import Runtime
@@ -32,6 +32,8 @@ from runtime.policy.built_in import builtin_names
 ROOT = Path(__file__).parents[1]
 OUTPUT = ROOT / "build" / "bench"
 ROUNDS, BLOCK, DISCARDED, FIRST_USES = 12, 10, 2, 2
+DOCUMENT = ROOT / "docs/policy-enforcement.md"
+MARKS = ("<!-- bench-policy-create: begin -->", "<!-- bench-policy-create: end -->")
 NONE = "no policy"
 GOAL_MS = 1.0
 PRIORITY = 50
@@ -164,6 +166,15 @@ def save(
     (OUTPUT / "policy-create.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
+def write_document(lines: list[str]) -> None:
+    """Put the table between the page's marks."""
+    before, begin, rest = DOCUMENT.read_text().partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not (begin and end):
+        raise SystemExit(f"benchmark: {DOCUMENT} has no marks {' … '.join(MARKS)}")
+    DOCUMENT.write_text("\n".join([before + begin, *lines, end + after]))
+
+
 def main() -> None:
     """Measure, print, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -171,6 +182,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="blocks of each policy")
     parser.add_argument("--only", nargs="+", choices=known, default=known, help="these policies")
     parser.add_argument("--realtime", action="store_true", help="measure with a real-time priority")
+    parser.add_argument("--document", action="store_true", help="write the table into docs/policy-enforcement.md")
     options = parser.parse_args()
     if os.geteuid() != 0:
         raise SystemExit("benchmark: containers are made as root")
@@ -183,7 +195,7 @@ def main() -> None:
         scratch.chmod(0o755)
         runtime = Runtime(ROOT / "build/postern", scratch / "postern" / "state")
         try:
-            config, source = docker_config(scratch, Runtime(PEERS / "runc", scratch / "docker-state"))
+            config, source = docker_config(scratch, Runtime(ROOT / "build/postern", scratch / "docker-state"))
             candidate = Candidate(runtime, scratch / "postern", config)
             fill(candidate)
             subjects = subjects_of(options.only, candidate, scratch)
@@ -204,6 +216,8 @@ def main() -> None:
     )
     print(*table(medians), "", note, *verdicts(medians), sep="\n")
     save(subjects, medians, load, source)
+    if options.document:
+        write_document([*table(medians), "", note])
     print(f"{OUTPUT}/policy-create.json")
 
 
