@@ -53,24 +53,16 @@ while True:
 """
 
 
-class Keeper:
-    """A keeper on a root of its own, with a worker that takes notes."""
+class Notes:
+    """What workers on a root of their own were told."""
 
-    def __init__(self, program: list[str], root: Path) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
         self.notes_file = root / "notes"
         entry = root / "worker.py"
         checkout = str(Path(__file__).resolve().parents[3])
         entry.write_text(WORKER.format(checkout=checkout, notes=str(self.notes_file)))
-        words = ["--root", str(root), "broker", "--foreground", "--python", sys.executable, "--entry", str(entry)]
-        with (root / "stderr").open("w") as stderr:
-            self.process = subprocess.Popen([*program, *words], stdin=subprocess.DEVNULL, stderr=stderr)
-        self.wait((root / "@broker/socket").exists)
-
-    def close(self) -> None:
-        """End it as an administrator does."""
-        self.process.terminate()
-        assert self.process.wait(10) == 0
+        self.words = ["--root", str(root), "broker", "--foreground", "--python", sys.executable, "--entry", str(entry)]
 
     @staticmethod
     def wait(holds: Callable[[], object]) -> None:
@@ -90,6 +82,21 @@ class Keeper:
         """So many notes of a kind."""
         self.wait(lambda: len(self.notes(kind)) >= count)
         return self.notes(kind)
+
+
+class Keeper(Notes):
+    """A keeper with a worker that takes notes."""
+
+    def __init__(self, program: list[str], root: Path) -> None:
+        super().__init__(root)
+        with (root / "stderr").open("w") as stderr:
+            self.process = subprocess.Popen([*program, *self.words], stdin=subprocess.DEVNULL, stderr=stderr)
+        self.wait((root / "@broker/socket").exists)
+
+    def close(self) -> None:
+        """End it as an administrator does."""
+        self.process.terminate()
+        assert self.process.wait(10) == 0
 
     def register(self, document: bytes, fds: list[int]) -> int | None:
         """Send a document with descriptors; the keeper's answer, None when it closed without one."""
