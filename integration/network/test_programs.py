@@ -52,6 +52,22 @@ def test_connect_is_judged_by_address_and_port(arena: Arena) -> None:
     assert arena.outside.connects(TCP, "10.0.0.1", 80) == ""
 
 
+@pytest.mark.parametrize("count", [15, 16, 17, 1000])
+def test_every_entry_of_a_long_list_is_there(arena: Arena, count: int) -> None:
+    """Few entries are put into the map one by one, many by one call: first, last and those between hold, what is beside them does not."""
+    rules = [rule("allow", f"10.{n // 250}.{n % 250}.1/32") for n in range(count)]
+    rules += [rule("allow", f"fd00::{n + 1:x}:0/112") for n in range(count)]
+    arena.restrict(layer(egress=rules))
+    four, six = arena.inside.socket(UDP), arena.inside.socket(UDP6)
+    allowed = ("", "ENETUNREACH", "EHOSTUNREACH")  # judged before a route is looked for
+    for n in {0, 1, count // 2, count - 2, count - 1}:
+        assert arena.inside.error(four, "connect", [f"10.{n // 250}.{n % 250}.1", 53]) in allowed
+        assert arena.inside.error(four, "connect", [f"10.{n // 250}.{n % 250}.2", 53]) == "EPERM"
+        assert arena.inside.error(six, "connect", [f"fd00::{n + 1:x}:9", 53]) in allowed
+    assert arena.inside.error(four, "connect", [f"10.{count // 250}.{count % 250}.1", 53]) == "EPERM"
+    assert arena.inside.error(six, "connect", [f"fd00::{count + 1:x}:9", 53]) == "EPERM"
+
+
 def test_mapped_addresses_are_ipv4(arena: Arena) -> None:
     """An IPv6 socket does not lead round a rule about IPv4, nor does one about IPv6 allow it."""
     arena.restrict(layer(egress=[HTTPS, rule("allow", "::/0")]))
