@@ -13,7 +13,7 @@ from runtime.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from oci_schemas._types import Config
@@ -94,7 +94,7 @@ def gate_config(invocation: Invocation, config: "Config", terminal: bool) -> Gat
 
         facts = probe_facts(config, terminal, probe_landlock(invocation.exe_fd))
         found, lowered = lower_recording(config, facts)
-        return _gated(config, facts, _make_ready(found, lowered, config, facts, invocation.root))
+        return _gated(config, facts, _make_ready(invocation, found, lowered, config, facts))
     chosen = find_policy(invocation, config)
     if chosen is None:
         facts = probe_facts(config, terminal)
@@ -134,25 +134,35 @@ def _ready(invocation: Invocation, chosen: "Resolved", config: "Config", facts: 
         from runtime.policy.lower import lower
 
         lowered = lower(chosen.layers, reduced, facts, observe)
-        ready = _make_ready(chosen, lowered, reduced, facts, invocation.root)
+        ready = _make_ready(invocation, chosen, lowered, reduced, facts)
         if identity and invocation.verb != "plan":
             keep_gate(invocation.root, key, ready)
     return ready
 
 
 def _make_ready(
-    found: "Resolved", lowered: "Lowered", config: "Mapping[str, Any]", facts: "HostFacts", root: str
+    invocation: Invocation, found: "Resolved", lowered: "Lowered", config: "Mapping[str, Any]", facts: "HostFacts"
 ) -> "Ready":
     from runtime.commands.gate_cache import Ready, tightened_parts
-    from runtime.seccomp.compile import compile_profiles
 
     own = (config.get("linux") or {}).get("seccomp")
     _check_listeners(own, lowered)
     sections = lowered.sections if own is None else (own, *lowered.sections)
-    compiled = compile_profiles(sections, facts.machine)
+    compiled = _compiled(invocation, sections, facts.machine)
     process, linux = tightened_parts(lowered.config)
     trapped = _is_trapped(lowered, compiled)
-    return Ready(process, linux, make_gate(found, lowered, facts, root), compiled, trapped, lowered.warnings)
+    return Ready(process, linux, make_gate(found, lowered, facts, invocation.root), compiled, trapped, lowered.warnings)
+
+
+def _compiled(invocation: Invocation, sections: "Sequence[dict[str, Any]]", machine: str) -> "Filter":
+    """Their program; kinds that differ in their limits alone have the same, and compiling it is most of what a new kind costs."""
+    if invocation.verb == "plan":
+        from runtime.seccomp.compile import compile_profiles
+
+        return compile_profiles(sections, machine)
+    from runtime.launch.filter_cache import compiled_filter
+
+    return compiled_filter(sections, machine, invocation.root)
 
 
 def make_gate(found: "Resolved", lowered: "Lowered", facts: "HostFacts", root: str) -> Gate:

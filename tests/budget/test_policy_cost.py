@@ -132,3 +132,15 @@ def test_system_calls(home: Path, policy: str) -> None:
     opened = [path for name, path in known if name == "openat"]
     assert len(opened) - sum(name == "openat" for name, _ in plain) <= 1 + asking[0]
     assert not any("@filters" in path or "@policies" in path for path in opened)
+
+
+@hot
+def test_the_planner_uses_what_the_stock_interpreter_kept(home: Path) -> None:
+    """A policy file is compiled by the stock interpreter: the second create finds the gate that came of it."""
+    (home / "mine.yaml").write_text("name: mine\nsyscalls: {default: allow, deny: [getpid]}\n")
+    words = ("--policy", str(home / "mine.yaml"), "create", "--bundle", "b", "new")
+    planner_calls(home, *words)
+    kept = sorted((home / "root/@gates").iterdir())
+    calls = planner_calls(home, *words)
+    assert kept == sorted((home / "root/@gates").iterdir())
+    assert "execve" not in [name for name, _ in calls[1:]]

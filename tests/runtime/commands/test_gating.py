@@ -12,9 +12,13 @@ from runtime.commands import gating
 from runtime.commands.gate_cache import GATES, gate_key, kept_gate, put_in, reduce_config, tightened_parts
 from runtime.commands.invocation import Invocation
 from runtime.errors import ConfigError, LifecycleError, PolicyError
+from runtime.plan.compile import compile_create
+from runtime.plan.encode import encode_plan
+from runtime.policy.built_in import builtin_names, load_builtin
 from runtime.policy.lower import lower
 from runtime.policy.trusted import Resolved
-from tests.runtime.plan.drafting import config, facts
+from runtime.seccomp import compile as compile_module
+from tests.runtime.plan.drafting import config, facts, options
 from tests.runtime.policy.layering import files, layer, network, syscalls
 
 BROKERED = syscalls("allow", {"names": ["getpid"], "action": "broker"})
@@ -127,6 +131,49 @@ def test_a_second_container_of_the_kind(call: Invocation, monkeypatch: pytest.Mo
     assert len(os.listdir(f"{call.root}/{GATES}")) == count
     with pytest.raises(AssertionError, match="lowered again"):
         gating.gate_config(call, config(linux={"maskedPaths": ["/other"]}), terminal=False)  # type: ignore[arg-type]
+
+
+def test_another_limit_is_another_kind_with_the_same_filter(call: Invocation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lowered anew, because limits are tightened, and not compiled anew: the same program, found by its sections."""
+    under(monkeypatch, syscalls("allow", {"names": ["getpid"], "action": "deny"}))
+    compiled: list[int] = []
+    real = compile_module.compile_profiles
+
+    def counting(sections: Any, arch: str) -> Any:
+        compiled.append(len(sections))
+        return real(sections, arch)
+
+    monkeypatch.setattr(compile_module, "compile_profiles", counting)
+    found = [
+        gating.gate_config(call, config(linux={"resources": {"pids": {"limit": limit}}}), terminal=False)  # type: ignore[arg-type]
+        for limit in (10, 20, 10)
+    ]
+    assert len(compiled) == 1
+    assert len({one.compiled.program for one in found if one.compiled is not None}) == 1
+    assert len(os.listdir(f"{call.root}/{GATES}")) == 2
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_a_plan_from_what_was_kept(call: Invocation, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Is the plan from what was lowered just now, byte for byte, under every built-in policy; the second loads no layers."""
+    found = load_builtin(name)
+    assert found is not None
+    host = facts(landlock=7, cgroup_controllers=("cpu", "memory", "pids"))
+    monkeypatch.setattr(gating, "probe_facts", lambda *_args: host)
+    monkeypatch.setattr(gating, "find_policy", lambda *_args: Resolved(name, found.hash, found.layers))
+    made = config(linux={"cgroupsPath": "/web", "resources": {"pids": {"limit": 7}}})
+    plans = []
+    for _ in range(2):
+        gated = gating.gate_config(call, made, terminal=False)  # type: ignore[arg-type]
+        plan = compile_create(gated.config, options(gate=gated.gate), host, gated.compiled)
+        plans.append((encode_plan(plan), gated.trapped, gated.warnings))
+        monkeypatch.setattr(gating, "find_policy", lambda *_args: Resolved(name, found.hash, unread, found.landlock))
+    assert plans[0] == plans[1]
+
+
+def unread() -> Any:
+    """Layers that nobody needs."""
+    raise AssertionError
 
 
 def test_what_a_container_s_kind_is() -> None:
