@@ -35,7 +35,7 @@ static void give_up(struct worker *worker, struct call *call)
 	if (call->table->header->flags & TABLE_KILL)
 		kill_target(call);
 	(void)ioctl(container->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer); /* what the worker sends later comes too late */
-	(void)pthread_kill(worker->thread, SIGRTMAX - 1);                    /* it may hang in something that can be interrupted */
+	(void)pthread_kill(worker->thread, INTERRUPT);                    /* it may hang in something that can be interrupted */
 }
 
 /* True while it is at work. `call` is the worker's own: it is looked at only while the worker is known to hang. */
@@ -54,7 +54,7 @@ static bool watch(struct broker *broker, struct worker *worker, uint64_t now)
 	if (call && atomic_load(&worker->waiting)) {
 		if (has_news(call)) {
 			atomic_store(&worker->interrupt, true);
-			(void)pthread_kill(worker->thread, SIGRTMAX - 1);
+			(void)pthread_kill(worker->thread, INTERRUPT);
 		}
 	} else if (call) {
 		if (!atomic_exchange(&worker->hangs, true)) {
@@ -99,7 +99,7 @@ static bool all_left(struct broker *broker, struct container *container)
 		if (!container->told)
 			atomic_store(&worker->home, true);
 		if (atomic_load(&worker->home)) {
-			(void)pthread_kill(worker->thread, SIGRTMAX - 1);
+			(void)pthread_kill(worker->thread, INTERRUPT);
 			left = false;
 		}
 	}

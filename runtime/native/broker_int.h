@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
@@ -20,7 +21,10 @@
 #define RING 2048u      /* events, a power of two */
 #define PATH_SIZE 4096u
 #define MOUNTS 16u /* a worker remembers */
-#define RETRIES 8  /* of a resolution that somebody's rename disturbed */
+/* Ends a thread's wait. No real-time signal: those queue, and a thread that hangs where nothing interrupts it would collect them until
+ * nobody of the same user could be sent another one. */
+#define INTERRUPT SIGURG
+#define RETRIES 8 /* of a resolution that somebody's rename disturbed */
 
 enum slot_state { SLOT_FREE, SLOT_RECEIVING, SLOT_ACTING };
 struct slot {

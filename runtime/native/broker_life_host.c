@@ -45,7 +45,7 @@ static int open_descriptors(struct broker *broker)
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
 	struct sigaction action = {.sa_handler = interrupted}; /* without SA_RESTART */
-	return sigaction(SIGRTMAX - 1, &action, NULL) < 0 ? -errno : 0;
+	return sigaction(INTERRUPT, &action, NULL) < 0 ? -errno : 0;
 }
 
 static int start(struct broker *broker)
@@ -104,7 +104,7 @@ static void stop_workers(struct broker *broker)
 		struct worker *worker = atomic_load(&broker->workers[i]);
 		while (worker && atomic_load(&worker->alive)) {
 			atomic_store(&worker->interrupt, true);
-			(void)pthread_kill(worker->thread, SIGRTMAX - 1);
+			(void)pthread_kill(worker->thread, INTERRUPT);
 			(void)usleep(1000);
 		}
 		if (worker)

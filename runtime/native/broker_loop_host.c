@@ -92,7 +92,7 @@ void *worker_main(void *argument)
 	struct broker *broker = worker->broker;
 	sigset_t all;
 	(void)sigfillset(&all);
-	(void)sigdelset(&all, SIGRTMAX - 1); /* interrupts a wait: broker_clock_host.c */
+	(void)sigdelset(&all, INTERRUPT); /* interrupts a wait: broker_clock_host.c */
 	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
 	(void)prctl(PR_SET_NAME, "broker");
 	int prepared = worker_prepare(worker);
