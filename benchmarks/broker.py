@@ -24,13 +24,6 @@ PARTS = {
 }
 
 
-def _leave_real_time() -> None:
-    """Processes that use all CPUs must not starve everybody else: the kernel would give the others 50 ms of each second."""
-    if os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        os.nice(-15)
-
-
 def main() -> None:
     """Measure, print, and write the files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -44,8 +37,6 @@ def main() -> None:
     for name in options.only:
         measure, rounds, alone = PARTS[name]
         os.sched_setaffinity(0, {min(every)} if alone else every)
-        if not alone:
-            _leave_real_time()
         series += measure(options.rounds or rounds)
     note = f"Medians; Linux {platform.release()}, {len(every)} CPUs, load {load:.1f} before."
     broker_report.write({"series": series, "load_before": load, "note": note})

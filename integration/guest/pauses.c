@@ -1,7 +1,7 @@
 /*
- * pauses FILE MICROSECONDS: opens a file again and again until SIGTERM.  Prints "ready", then a line for each open that took
- * longer: when it began (CLOCK_MONOTONIC) and how long it took, in nanoseconds.  The last line is how many there were and
- * how many failed.
+ * pauses FILE MICROSECONDS REST: opens a file again and again until SIGTERM, with a rest of so many microseconds after each.
+ * Prints "ready", then a line for each open that took longer than MICROSECONDS: when it began (CLOCK_MONOTONIC) and how long
+ * it took, in nanoseconds.  The last line is how many there were and how many failed.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -28,9 +28,10 @@ static long now(void) {
 int main(int argc, char **argv) {
 	struct sigaction action = {.sa_handler = end};
 	unsigned long calls = 0, failed = 0;
-	if (argc != 3 || sigaction(SIGTERM, &action, NULL) < 0)
+	if (argc != 4 || sigaction(SIGTERM, &action, NULL) < 0)
 		return 2;
 	long limit = atol(argv[2]) * 1000;
+	struct timespec rest = {.tv_nsec = atol(argv[3]) * 1000};
 	dprintf(1, "ready\n");
 	while (!ended) {
 		long begin = now();
@@ -45,6 +46,7 @@ int main(int argc, char **argv) {
 			close(fd);
 		if (spent > limit)
 			dprintf(1, "%ld %ld\n", begin, spent);
+		nanosleep(&rest, NULL);
 	}
 	dprintf(1, "%lu %lu\n", calls, failed);
 	return 0;
