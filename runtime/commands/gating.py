@@ -143,6 +143,7 @@ def _ready(invocation: Invocation, chosen: "Resolved", config: "Config", facts: 
 def _make_ready(
     invocation: Invocation, found: "Resolved", lowered: "Lowered", config: "Mapping[str, Any]", facts: "HostFacts"
 ) -> "Ready":
+    from oci_schemas.json_text import dumps
     from runtime.commands.gate_cache import Ready, tightened_parts
 
     own = (config.get("linux") or {}).get("seccomp")
@@ -151,7 +152,9 @@ def _make_ready(
     compiled = _compiled(invocation, sections, facts.machine)
     process, linux = tightened_parts(lowered.config)
     trapped = _is_trapped(lowered, compiled)
-    return Ready(process, linux, make_gate(found, lowered, facts, invocation.root), compiled, trapped, lowered.warnings)
+    gate = make_gate(found, lowered, facts, invocation.root)
+    text = dumps(own).decode() if own is not None else ""
+    return Ready(process, linux, gate, compiled, trapped, lowered.warnings, text)
 
 
 def _compiled(invocation: Invocation, sections: "Sequence[dict[str, Any]]", machine: str) -> "Filter":

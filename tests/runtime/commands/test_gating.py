@@ -1,5 +1,6 @@
 """The policy on its way into the plan: chosen, lowered once for containers of a kind, and bounding what joins later."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oci_schemas.json_text import dumps
 from runtime.commands import gating
 from runtime.commands.gate_cache import GATES, gate_key, kept_gate, put_in, reduce_config, tightened_parts
 from runtime.commands.invocation import Invocation
@@ -18,7 +20,7 @@ from runtime.policy.built_in import builtin_names, load_builtin
 from runtime.policy.lower import lower
 from runtime.policy.trusted import Resolved
 from runtime.seccomp import compile as compile_module
-from tests.runtime.plan.drafting import config, facts, options
+from tests.runtime.plan.drafting import FILTER, config, facts, options
 from tests.runtime.policy.layering import files, layer, network, syscalls
 
 BROKERED = syscalls("allow", {"names": ["getpid"], "action": "broker"})
@@ -131,6 +133,39 @@ def test_a_second_container_of_the_kind(call: Invocation, monkeypatch: pytest.Mo
     assert len(os.listdir(f"{call.root}/{GATES}")) == count
     with pytest.raises(AssertionError, match="lowered again"):
         gating.gate_config(call, config(linux={"maskedPaths": ["/other"]}), terminal=False)  # type: ignore[arg-type]
+
+
+def test_the_saved_config_s_text(call: Invocation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of the config's own filter is kept with the gate: what is saved is what writing all of it anew would give."""
+    under(monkeypatch, files(write=["/w"]))
+    odd = {
+        "names": ["read", 'q"\u00e9\n'],
+        "action": "SCMP_ACT_ALLOW",
+        "comment": "\u2028",
+        "args": [{"index": 0, "value": 1 << 63}],
+    }
+    section = {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "flags": [],
+        "syscalls": [odd, {"names": [], "action": "SCMP_ACT_LOG"}],
+    }
+    for text in (section, {**section, "defaultErrnoRet": 38}):
+        made = config(linux={"seccomp": text})
+        monkeypatch.setattr("runtime.launch.filter_cache.compiled_filter", lambda *_args: FILTER)
+        for _ in range(2):
+            gated = gating.gate_config(call, made, terminal=False)  # type: ignore[arg-type]
+            linux: Any = gated.config["linux"]
+            assert linux["seccomp"] == text
+            assert json.loads(dumps(gated.config))["linux"]["seccomp"] == text
+            assert dumps(gated.config) == dumps(plainly(gated.config))
+            assert dumps(gated.config, " ") == dumps(plainly(gated.config), " ")
+
+
+def plainly(value: Any) -> Any:
+    """The same of plain dicts."""
+    if isinstance(value, dict):
+        return {name: plainly(part) for name, part in value.items()}
+    return [plainly(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def test_another_limit_is_another_kind_with_the_same_filter(call: Invocation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,6 +313,7 @@ def test_the_reduced_config_is_all_that_matters(made: dict[str, Any]) -> None:
 
     class Parts:
         process, linux = tightened_parts(reduced.config)
+        seccomp = ""
 
     assert put_in(made, Parts) == {**whole.config, "linux": {**whole.config["linux"]}}  # type: ignore[arg-type]
 
