@@ -124,6 +124,33 @@ def test_no_call_fails_when_all_die_in_turn(make: Callable[[], Container], broke
     assert rounds >= 400
 
 
+def test_another_keeper_that_came_first(make: Callable[[], Container], broker: Broker) -> None:
+    """A worker whose keeper died, and who finds another one in its place, serves its own containers to their end; new ones go there."""
+    first, second = make(), make()
+    loop = Loop(first)
+    wait_until(lambda: broker.keepers() and opened(broker, first), "the first container is served")
+    wait_until(lambda: len(broker.workers()) == 2, "the standby is there")
+    [keeper], worker = broker.keepers(), broker.serving()
+    os.kill(worker, signal.SIGSTOP)  # so that it is late
+    os.kill(keeper, signal.SIGKILL)
+    wait_until(lambda: keeper not in broker.keepers(), "the keeper is gone")
+    subprocess.run([str(first.runtime.path), "--root", str(broker.root), "broker"], check=True, timeout=20)
+    wait_until(lambda: broker.serving() != worker, "the other one's worker serves")
+    os.kill(worker, signal.SIGCONT)
+    log = broker.directory / "broker.log"
+    wait_until(lambda: "another keeper has come" in log.read_text(), "the worker knows of it")
+    second.bundle.file("/etc/hello")
+    second.bundle.args("/bin/cat", "/etc/hello")
+    assert second.run(*policy(second)).ok().out == "content\n"
+    assert worker in broker.workers()
+    assert broker.served(first.id) == []
+    rounds, failed, out = loop.result()
+    assert failed == 0, out
+    assert rounds >= 200
+    wait_until(lambda: worker not in broker.workers(), "it has ended with its last container")
+    assert len(broker.keepers()) == 1
+
+
 def test_without_keeper_and_worker_nothing_passes(container: Container, broker: Broker) -> None:
     """Nobody is left to decide: the calls fail, none is let through, and the container can be deleted."""
     container.bundle.file("/etc/hello")
