@@ -82,16 +82,14 @@ def _resume_rows(series: list[dict[str, Any]]) -> list[str]:
     return [*lines, "", f"{sentence} {memory}"]
 
 
+# a measure of each part, and its table
+PARTS = {"open": _call_rows, "memory of a listener": _crowd_rows, next(iter(RATES)): _rate_rows, "pause": _resume_rows}
+
+
 def lines_of(document: dict[str, Any]) -> list[str]:
     """The tables of what was measured, and how."""
     series, lines = document["series"], []
-    parts = {
-        "open": _call_rows,
-        "memory of a listener": _crowd_rows,
-        next(iter(RATES)): _rate_rows,
-        "pause": _resume_rows,
-    }
-    for measure, rows in parts.items():
+    for measure, rows in PARTS.items():
         if _has(series, measure):
             lines += [*rows(series), ""]
     return [*lines, document["note"]]
@@ -130,6 +128,8 @@ def write_document() -> None:
         document = json.loads((OUT / "broker.json").read_text())
     except FileNotFoundError:
         raise SystemExit("benchmark: no run yet: make bench-broker") from None
+    if not all(_has(document["series"], measure) for measure in PARTS):
+        raise SystemExit("benchmark: the last run was of some parts only: make bench-broker")
     before, begin, rest = DOCUMENT.read_text().partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])
     if not (begin and end):
