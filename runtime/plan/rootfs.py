@@ -80,5 +80,5 @@ def restrict_paths(draft: Draft) -> None:
     """ROOT: readonlyPaths, then maskedPaths; a path that does not exist needs neither."""
     for path in draft.linux.get("readonlyPaths") or ():
         draft.root.append(op("READONLY_PATH", f'can\'t make "{path}" read-only', path=clean(path)))
-    for path in draft.linux.get("maskedPaths") or ():
+    for path in dict.fromkeys(draft.linux.get("maskedPaths") or ()):  # a policy hides what an engine masks, too
         draft.root.append(op("MASK_PATH", f'can\'t mask path "{path}"', null=_NULL, empty=_EMPTY, path=clean(path)))

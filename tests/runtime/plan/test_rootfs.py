@@ -37,7 +37,8 @@ def test_the_root_is_entered() -> None:
 
 def test_restricted_paths() -> None:
     """readonlyPaths before maskedPaths; the covers are opened while the host's /dev can be seen."""
-    linux = {"maskedPaths": ["/proc/kcore", "/proc/../sys/firmware"], "readonlyPaths": ["/proc/sys"]}
+    masked = ["/proc/kcore", "/proc/../sys/firmware", "/proc/kcore"]  # named twice, covered once
+    linux = {"maskedPaths": masked, "readonlyPaths": ["/proc/sys"]}
     found = plan(config(linux=linux))
     assert [op.places["path"] for op in ops(found, "MASK_PATH", "ROOT")] == ["/proc/kcore", "/sys/firmware"]
     assert names(found, "ROOT").index("READONLY_PATH") < names(found, "ROOT").index("MASK_PATH")
