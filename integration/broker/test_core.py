@@ -156,6 +156,27 @@ def test_a_swap_counts_from_the_next_call_on() -> None:
     assert stats["denied"] > 0 < stats["continued"]
 
 
+def test_equal_tables_are_kept_apart() -> None:
+    """Two containers under one policy: another table for the one, or its end, is nothing to the other."""
+    denies = table({"getppid": "deny"})
+    with serving() as broker:
+        callers = [Gated(["getppid"], *loop()) for _ in range(3)]
+        indexes = [broker.add(gated, denies) for gated in callers]
+        fd = memory_file(encode_table(table({"getppid": "continue"})))
+        broker.core.swap(indexes[0], fd)
+        broker.core.swap(indexes[0], fd)
+        os.close(fd)
+        callers[0].release()
+        assert result(callers[0].finish()[1]) > 0
+        callers[1].release()
+        assert result(callers[1].finish()[1]) == -EPERM
+        for index in indexes[:2]:
+            broker.core.remove(index)
+        time.sleep(0.1)  # what was replaced and removed is freed by the clock
+        callers[2].release()
+        assert result(callers[2].finish()[1]) == -EPERM
+
+
 def test_a_wrong_table_changes_nothing() -> None:
     """The old one stays in force."""
     with serving() as broker:

@@ -35,7 +35,7 @@ static void give_up(struct worker *worker, struct call *call)
 	if (call->table->header->flags & TABLE_KILL)
 		kill_target(call);
 	(void)ioctl(container->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer); /* what the worker sends later comes too late */
-	(void)pthread_kill(worker->thread, INTERRUPT);                    /* it may hang in something that can be interrupted */
+	(void)pthread_kill(worker->thread, INTERRUPT);                       /* it may hang in something that can be interrupted */
 }
 
 /* True while it is at work. `call` is the worker's own: it is looked at only while the worker is known to hang. */
@@ -79,12 +79,15 @@ static uint64_t oldest_epoch(struct broker *broker)
 	return oldest;
 }
 
-static void free_container(struct container *container)
+/* With the lock held. */
+static void free_container(struct broker *broker, struct container *container)
 {
+	struct loaded *loaded = atomic_load(&container->loaded);
 	(void)close(container->listener);
 	if (container->root >= 0)
 		(void)close(container->root);
-	free(atomic_load(&container->loaded));
+	if (table_leave(broker, loaded))
+		free(loaded);
 	free(container);
 }
 
@@ -127,7 +130,7 @@ void reclaim(struct broker *broker)
 			continue;
 		}
 		*place = container->next;
-		free_container(container);
+		free_container(broker, container);
 	}
 	(void)pthread_mutex_unlock(&broker->lock);
 }

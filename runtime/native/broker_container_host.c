@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,50 +19,6 @@
 #ifndef STATX_MNT_ID_UNIQUE
 #define STATX_MNT_ID_UNIQUE 0x4000u
 #endif
-
-/* Whether the table wants something done for a caller: that takes rights which a broker without root has not. */
-static bool wants_acting(const struct table *table)
-{
-	if (table->header->mode != MODE_ENFORCE && table->header->mode != MODE_ASK)
-		return false;
-	for (uint32_t i = 0; i < table->header->call_count; i++) {
-		uint8_t handler = table->calls[i].handler;
-		if ((handler >= HANDLER_OPEN && handler <= HANDLER_SEND) || handler == HANDLER_MKNOD)
-			return true;
-	}
-	return false;
-}
-
-/* The table in memory of our own: a file could change after it was checked. NULL and -errno in *error. */
-static struct loaded *load(const struct broker *broker, int fd, int *error)
-{
-	struct stat status;
-	*error = fstat(fd, &status) < 0 ? -errno : 0;
-	if (*error == 0 && (status.st_size < (off_t)sizeof(struct table_header) || status.st_size > (off_t)TABLE_MAX))
-		*error = -EINVAL;
-	if (*error)
-		return NULL;
-	size_t size = (size_t)status.st_size, whole = sizeof(struct loaded) + size;
-	struct loaded *loaded = aligned_alloc(16, (whole + 15) / 16 * 16);
-	const char *why;
-	if (!loaded) {
-		*error = -ENOMEM;
-		return NULL;
-	}
-	memset(loaded, 0, sizeof(*loaded));
-	loaded->mapped = whole;
-	size_t got = 0;
-	for (ssize_t part = 1; got < size && part > 0; got += part > 0 ? (size_t)part : 0)
-		part = pread(fd, (char *)(loaded + 1) + got, size - got, (off_t)got);
-	*error = got < size ? -EIO : table_check(loaded + 1, size, &loaded->table, &why);
-	if (*error == 0 && !atomic_load(&broker->acts) && wants_acting(&loaded->table))
-		*error = -EPERM; /* better than to refuse every call later */
-	if (*error) {
-		free(loaded);
-		return NULL;
-	}
-	return loaded;
-}
 
 static uint64_t data_of(const struct container *container)
 {
@@ -196,10 +151,10 @@ int broker_add(struct broker *broker, uint64_t key, int listener_fd, int table_f
 	uint64_t flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
 	int error = 0;
 	struct container *container = calloc(1, sizeof(*container));
-	struct loaded *loaded = load(broker, table_fd, &error);
+	struct loaded *loaded = table_load(broker, table_fd, &error);
 	if (!container || !loaded) {
 		free(container);
-		free(loaded);
+		table_drop(broker, loaded);
 		(void)close(listener_fd);
 		return error ? error : -ENOMEM;
 	}
@@ -221,7 +176,7 @@ int broker_add(struct broker *broker, uint64_t key, int listener_fd, int table_f
 	(void)close(listener_fd);
 	if (container->root >= 0)
 		(void)close(container->root);
-	free(loaded);
+	table_drop(broker, loaded);
 	free(container);
 	return index;
 }
@@ -234,15 +189,17 @@ static struct container *container_at(const struct broker *broker, int index)
 int broker_swap(struct broker *broker, int index, int table_fd)
 {
 	int error;
-	struct loaded *loaded = load(broker, table_fd, &error);
+	struct loaded *loaded = table_load(broker, table_fd, &error);
 	if (!loaded)
 		return error;
 	(void)pthread_mutex_lock(&broker->lock);
 	struct container *container = container_at(broker, index);
 	struct loaded *old = container ? atomic_exchange(&container->loaded, loaded) : loaded;
-	old->epoch = atomic_fetch_add(&broker->epoch, 1) + 1;
-	old->next = broker->retired;
-	broker->retired = old;
+	if (table_leave(broker, old)) {
+		old->epoch = atomic_fetch_add(&broker->epoch, 1) + 1;
+		old->next = broker->retired;
+		broker->retired = old;
+	}
 	(void)pthread_mutex_unlock(&broker->lock);
 	return container ? 0 : -ENOENT;
 }

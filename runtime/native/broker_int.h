@@ -50,9 +50,10 @@ struct journal {
 
 struct loaded { /* a table in memory of its own */
 	struct table table;
-	struct loaded *next; /* among the retired ones */
+	struct loaded *next; /* among those in use, or the retired ones */
 	uint64_t epoch;
 	size_t mapped;
+	uint32_t users; /* containers */
 };
 
 struct container {
@@ -178,7 +179,7 @@ struct broker {
 	struct slot *free_slots[SLOTS];
 	unsigned free_count;
 	struct parked *parked, *answered;
-	struct loaded *retired;
+	struct loaded *tables, *retired;
 	struct container *retired_containers;
 	_Atomic uint64_t epoch, ticket;
 	_Atomic int available, threads; /* workers that do not wait for somebody else, and all */
@@ -207,6 +208,11 @@ bool still_valid(const struct call *call);
 void finish(struct call *call, struct verdict verdict);
 int inject(struct call *call, int fd, bool cloexec); /* the caller's number, or -errno; -ENOENT: it is gone */
 void kill_target(struct call *call);
+/* broker_tables_host.c */
+struct loaded *table_load(struct broker *broker, int fd, int *error); /* for one more user. NULL and -errno in *error */
+/* With the lock held: one user less. True: it was the last, and nobody new can find the table; workers may still look at it. */
+bool table_leave(struct broker *broker, struct loaded *loaded);
+void table_drop(struct broker *broker, struct loaded *loaded); /* the same for one that no worker has seen */
 /* broker_container_host.c */
 void container_done(struct broker *broker, struct container *container); /* one call less in flight */
 bool has_room(const struct broker *broker, uint32_t inflight, uint32_t limit);

@@ -210,13 +210,28 @@ def _bind_ranges(binds: "Sequence[Sequence[Mapping[str, Any]]]") -> Ranges:
     return merge_classes(cut, [allowed])[0]
 
 
+def _are_all_ports(ranges: Ranges) -> bool:
+    """Whether every port is in the ranges of both protocols; 0 is none."""
+    for intervals in ranges.values():
+        free = 1
+        for low, high, _number in intervals:
+            if low > free:
+                return False
+            free = max(free, high + 1)
+        if free <= 0xFFFF:  # noqa: PLR2004 - the last port
+            return False
+    return bool(ranges)
+
+
 def _programs(families: tuple[int, ...], ranges: "Mapping[str, Ranges]", maps: tuple[Map, ...]) -> "list[Program]":
     found: dict[str, tuple[bytes, tuple[int, ...]]] = {"INET_SOCK_CREATE": (programs.socket_program(families), ())}
     # a socket of IPv6 also speaks to IPv4's addresses, by the hooks of IPv4
     versions = (4, 6) if AF_INET6 in families else (4,)
     places = tuple(range(len(maps)))
+    # a program that would let everything pass is not worth its load
+    binds = "bind" in ranges and not _are_all_ports(ranges["bind"])
     for version in versions:
-        if "bind" in ranges:
+        if binds:
             found[f"INET{version}_BIND"] = (programs.bind_program(ranges["bind"]), ())
         if "egress" in ranges:
             program = programs.peer_program(version, ranges["egress"])

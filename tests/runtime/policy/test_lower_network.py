@@ -83,12 +83,31 @@ def test_other_protocols_are_refused_by_each_program() -> None:
     """Should such a socket be there all the same."""
     everything = [rule("allow", "0.0.0.0/0"), rule("allow", "::/0")]
     network = lowered(
-        egress=everything, ingress=everything, bind=[{"ports": [[0, 65535]], "protocols": ["tcp", "udp"]}]
+        egress=everything, ingress=everything, bind=[{"ports": [[2, 65535]], "protocols": ["tcp", "udp"]}]
     )
     assert not connects(network, "10.0.0.1", 0, 1)
     assert not connects(network, "fd00::1", 0, 58)
     assert not binds(network, 5, 132)
     assert not arrives(network, "10.0.0.1", 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("ports", "protocols", "judged"),
+    [
+        ([[0, 65535]], ["tcp", "udp"], False),
+        ([[1, 100], [101, 65535]], ["tcp", "udp"], False),
+        ([[0, 65535]], ["tcp"], True),
+        ([[1, 100], [102, 65535]], ["tcp", "udp"], True),
+        ([[0, 65534]], ["tcp", "udp"], True),
+    ],
+)
+def test_no_program_judges_binds_that_may_all_be(ports: list[list[int]], protocols: list[str], *, judged: bool) -> None:
+    """It would cost each start, and no socket is made there but of TCP and UDP."""
+    network = lowered(bind=[{"ports": ports, "protocols": protocols}])
+    attached = {attach for _name, _kind, attach, _code, _maps in network[1]}
+    hooks = {bpf.BPF_ATTACH_TYPES[f"INET{version}_BIND"] for version in (4, 6)}
+    assert (attached & hooks == hooks) == judged
+    assert bool(attached & hooks) == judged
 
 
 def test_established_sockets_are_left_alone() -> None:

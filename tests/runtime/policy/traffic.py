@@ -61,7 +61,9 @@ def connects(network: Network, address: str, port: int, protocol: int = TCP, kin
 
 
 def binds(network: Network, port: int, protocol: int = TCP, version: int = 4) -> bool:
-    """What the hook of bind says."""
+    """What the hook of bind says; without a program it lets everything pass."""
+    if bpf.BPF_ATTACH_TYPES[f"INET{version}_BIND"] not in [attach for _name, _kind, attach, _code, _maps in network[1]]:
+        return True
     context = {
         bpf.ADDR_USER_PORT: int.from_bytes(port.to_bytes(2, "big"), "little"),
         bpf.ADDR_PROTOCOL: protocol,
