@@ -87,7 +87,9 @@ def settle(invocation: Invocation, values: "Mapping[str, Value]", report: Report
         from runtime.policy.trusted import is_file
 
         if not policy:  # a variable that is not set: nobody asked for a container without a policy
-            raise UsageError('invalid --policy "": must name a policy or a file; none says on purpose that there is none')
+            raise UsageError(
+                'invalid --policy "": must name a policy or a file; none says on purpose that there is none'
+            )
         invocation.policy = absolute(policy) if is_file(policy) else policy
     directory = _text(values, "policy-dir").rstrip("/")
     if directory:

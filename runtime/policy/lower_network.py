@@ -218,7 +218,7 @@ def _are_all_ports(ranges: Ranges) -> bool:
             if low > free:
                 return False
             free = max(free, high + 1)
-        if free <= 0xFFFF:  # noqa: PLR2004 - the last port
+        if free <= 0xFFFF:
             return False
     return bool(ranges)
 
