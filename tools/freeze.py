@@ -20,14 +20,17 @@ sys.path.insert(0, CHECKOUT)
 from tools.bundle import make  # noqa: E402
 
 # what a verb's command line certainly needs besides the entry: linked at once, in an order in which every import is there already
-VERBS = {"create": ("runtime.commands.create", "runtime.commands.run"), "exec": ("runtime.commands.exec",)}
+# engines' containers have a filter
+CREATE = ("runtime.commands.create", "runtime.commands.run", "runtime.launch.filter_cache")
+VERBS = {"create": CREATE, "exec": ("runtime.commands.exec",)}
 ENTRY = ("runtime.cli.hot", "oci_schemas._compiled")
 # what a container under a policy needs besides, if there was one of its kind before
 POLICY = (
     "runtime.policy._builtins",
     "runtime.policy.choose",
-    "runtime.launch.filter_cache",
     "runtime.commands.gate_cache",
+    "runtime.commands.gate_making",
+    "runtime.plan.network_policy",
     "runtime.plan.policy",
 )
 

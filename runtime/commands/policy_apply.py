@@ -9,7 +9,7 @@ import posix
 
 from runtime.commands.broker_client import ask_broker
 from runtime.commands.containers import Container, read_at
-from runtime.commands.gating import make_gate
+from runtime.commands.gate_making import make_gate
 from runtime.commands.launching import check_config, seccomp_section
 from runtime.commands.learning import recording_layer
 from runtime.commands.policy_call import PolicyCall

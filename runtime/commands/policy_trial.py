@@ -5,7 +5,7 @@ comes out is compiled, encoded and planned for a small container.  Where a limit
 leaving sections out until the plan is possible.  Cold.
 """
 
-from runtime.commands.gating import make_gate
+from runtime.commands.gate_making import make_gate
 from runtime.commands.learning import recording_layer
 from runtime.errors import ConfigError, FilterError, OciError, PolicyError
 from runtime.plan.compile import compile_create

@@ -15,8 +15,6 @@ from runtime.plan import (
     labels,
     mounts,
     namespaces,
-    network_policy,
-    policy,
     process,
     rootfs,
     seccomp,
@@ -97,12 +95,17 @@ def _host(
         data = seccomp.encode_filter(draft, compiled)
         what = f"unable to save {seccomp.SAVED_NAME}"
         draft.parent.append(op("SAVE_FILE", what, dir=STATE, mode=0o600, name=seccomp.SAVED_NAME, blob=data))
-    policy.save_policy(draft, options.gate)
+    if options.gate is not None:
+        from runtime.plan import policy
+
+        policy.save_policy(draft, options.gate)
     later = hooks.save_later_hooks(draft, plan)
     if later is not None:
         draft.host.append(later)
     cgroup.plan_cgroup(draft, options)
     if options.gate is not None:
+        from runtime.plan import network_policy
+
         network_policy.plan_network(draft, options.gate.network)
     if options.mode == "CREATE":
         uid = namespaces.host_id(draft, "uidMappings", 0) or 0
@@ -122,7 +125,8 @@ def _setup(draft: Draft, options: "CreateOptions") -> None:
     # the cgroup's cpuset decides, not the mask of whoever started us (taskset before an engine's runtime)
     draft.setup.append(op("AFFINITY", "unable to reset the CPU affinity", "TOLERATE"))
     joins, draft.setup = draft.setup, []
-    rootfs.plan_rootfs(draft, options.mode == "CREATE" or policy.looks_at_mounts(options.gate))
+    looks_at_mounts = options.gate is not None and options.gate.hierarchy != ""
+    rootfs.plan_rootfs(draft, options.mode == "CREATE" or looks_at_mounts)
     mounts.plan_mounts(draft)
     draft.setup += notify
     devices.plan_devices(draft)
@@ -147,8 +151,11 @@ def _root(draft: Draft, options: "CreateOptions", terminal_wanted: bool) -> None
     kernel_names.plan_names(draft)
     labels.plan_apparmor(draft)
     kernel_names.plan_sysctl(draft)
-    policy.hold_to_cgroup(draft, options.gate)
-    policy.close_files(draft, options.gate)
+    if options.gate is not None:
+        from runtime.plan import policy
+
+        policy.hold_to_cgroup(draft, options.gate)
+        policy.close_files(draft, options.gate)
     rootfs.restrict_paths(draft)
     if draft.process.get("noNewPrivileges"):
         draft.root.append(op("NO_NEW_PRIVS", "unable to set no_new_privs"))
@@ -159,10 +166,7 @@ def _root(draft: Draft, options: "CreateOptions", terminal_wanted: bool) -> None
 def _final(draft: Draft, options: "CreateOptions", compiled: "Filter | None", env: list[str]) -> None:
     labels.plan_selinux(draft)
     seccomp.load_filter(draft, compiled, last=False)
-    ruleset = policy.landlock_rules(draft, options.gate)
-    identity.plan_identity(draft)
-    process.plan_executable(draft, env)
-    policy.landlock_restrict(draft, ruleset)
+    process.plan_ids_and_program(draft, options.gate, env)
     seccomp.load_filter(draft, compiled, last=True)
 
 

@@ -7,7 +7,7 @@ Source: runc's exec, setns(2), pidfd_open(2).
 """
 
 from runtime.abi.namespaces import CLONE_NEWUSER, NAMESPACES
-from runtime.plan import identity, labels, policy, process, seccomp, state, terminal
+from runtime.plan import identity, labels, process, seccomp, state, terminal
 from runtime.plan._shapes import SLOTS
 from runtime.plan.cpu_list import parse_mask
 from runtime.plan.draft import CGROUP, PROC, Draft
@@ -58,10 +58,7 @@ def compile_exec(  # noqa: PLR0913, PLR0917 - the five inputs that decide, and t
     process.plan_rlimits(draft)
     labels.plan_selinux(draft)
     seccomp.load_filter(draft, compiled, last=False)
-    ruleset = policy.landlock_rules(draft, options.gate)
-    identity.plan_identity(draft)
-    process.plan_executable(draft, env)
-    policy.landlock_restrict(draft, ruleset)
+    process.plan_ids_and_program(draft, options.gate, env)
     seccomp.load_filter(draft, compiled, last=True)
     seccomp.send_listener(draft, compiled, options.gate)
     terminal.announce(draft, "setns")

@@ -17,29 +17,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from runtime.policy.lower_landlock import Landlock
+
     Bound = tuple[tuple[str, ...] | None, int | None]
 
 SAVED_NAME, TABLE_NAME = "policy.bin", "broker.table"
 _FORMAT = 1
 
 
-def save_policy(draft: Draft, gate: Gate | None) -> None:
+def save_policy(draft: Draft, gate: Gate) -> None:
     """PARENT: what exec needs to know, and what the broker decides by; both are there before a listener is sent."""
-    if gate is None:
-        return
     for name, data in ((SAVED_NAME, gate.saved), (TABLE_NAME, gate.table)):
         if data:
             draft.parent.append(op("SAVE_FILE", f"unable to save {name}", dir=STATE, mode=0o600, name=name, blob=data))
 
 
-def looks_at_mounts(gate: Gate | None) -> bool:
-    """Whether `hold_to_cgroup` will need a procfs."""
-    return gate is not None and gate.hierarchy != ""
-
-
-def hold_to_cgroup(draft: Draft, gate: Gate | None) -> None:
+def hold_to_cgroup(draft: Draft, gate: Gate) -> None:
     """ROOT: nothing that was mounted, by whatever path, may bring a part of the hierarchy in that the container must not write to."""
-    if gate is not None and looks_at_mounts(gate):
+    if gate.hierarchy:
         from runtime.policy.confinement import EVERY, REMOUNTABLE
 
         every = gate.hierarchy == EVERY
@@ -53,9 +48,9 @@ def hold_to_cgroup(draft: Draft, gate: Gate | None) -> None:
         )
 
 
-def close_files(draft: Draft, gate: Gate | None) -> None:
+def close_files(draft: Draft, gate: Gate) -> None:
     """ROOT: everything read-only and noexec but the places that the policy opens."""
-    if gate is None or not gate.points:
+    if not gate.points:
         return
     (_, *closed), *places = gate.points
     trees = []
@@ -75,11 +70,9 @@ def _attributes(read_only: bool, no_exec: bool) -> int:
     return (MOUNT_ATTR_RDONLY if read_only else 0) | (MOUNT_ATTR_NOEXEC if no_exec else 0)
 
 
-def landlock_rules(draft: Draft, gate: Gate | None) -> int | None:
-    """FINAL, before the ids change: the ruleset; its slot for `landlock_restrict`, None without."""
-    if gate is None or gate.landlock is None:
-        return None
-    fs, net, scoped, paths, ports = gate.landlock
+def landlock_rules(draft: Draft, rules: "Landlock") -> int:
+    """FINAL, before the ids change: the ruleset; its slot for `landlock_restrict`."""
+    fs, net, scoped, paths, ports = rules
     slot = draft.slot()
     final = draft.final
     what = "policy: unable to make a Landlock ruleset"
@@ -93,10 +86,9 @@ def landlock_rules(draft: Draft, gate: Gate | None) -> int | None:
     return slot
 
 
-def landlock_restrict(draft: Draft, slot: int | None) -> None:
+def landlock_restrict(draft: Draft, slot: int) -> None:
     """FINAL, before the last filter."""
-    if slot is not None:
-        draft.final.append(op("LANDLOCK_RESTRICT", "policy: unable to restrict init by Landlock", ruleset=slot))
+    draft.final.append(op("LANDLOCK_RESTRICT", "policy: unable to restrict init by Landlock", ruleset=slot))
 
 
 def encode_saved(gate: Gate, name: str, bound: "Bound", layers: "list[dict[str, Any]]") -> bytes:

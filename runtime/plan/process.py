@@ -19,7 +19,12 @@ from runtime.abi.scheduling import (
 )
 from runtime.plan.cpu_list import parse_mask
 from runtime.plan.draft import Draft
+from runtime.plan.identity import plan_identity
 from runtime.plan.launch_plan import op
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.plan.options import Gate
 
 _DEFAULT_UMASK = 0o022
 
@@ -59,6 +64,20 @@ def executable_candidates(name: str, env: list[str]) -> tuple[str, ...]:
                 f"{directory.rstrip('/')}/{name}" for directory in entry[5:].split(":") if directory[:1] == "/"
             )
     return ()
+
+
+def plan_ids_and_program(draft: Draft, gate: "Gate | None", env: list[str]) -> None:
+    """FINAL: the ids, and the program found as they see it; Landlock's rules are made before and hold after."""
+    if gate is None or gate.landlock is None:
+        plan_identity(draft)
+        plan_executable(draft, env)
+        return
+    from runtime.plan.policy import landlock_restrict, landlock_rules
+
+    ruleset = landlock_rules(draft, gate.landlock)
+    plan_identity(draft)
+    plan_executable(draft, env)
+    landlock_restrict(draft, ruleset)
 
 
 def plan_executable(draft: Draft, env: list[str]) -> None:

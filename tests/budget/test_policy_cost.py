@@ -58,6 +58,9 @@ def test_a_known_kind_loads_nothing_that_lowers(home: Path, bundle: Path, policy
     assert added <= {
         "runtime.abi.bpf",
         "runtime.commands.gate_cache",
+        "runtime.commands.gate_making",
+        "runtime.plan.network_policy",
+        "runtime.plan.policy",
         "runtime.policy",
         "runtime.policy._builtins",
         "runtime.policy.artefact",

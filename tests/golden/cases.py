@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from oci_schemas.validate import load_config
-from runtime.commands.gating import make_gate
+from runtime.commands.gate_making import make_gate
 from runtime.commands.policy_explain import explain_text
 from runtime.plan.compile import compile_create
 from runtime.plan.encode import encode_plan
