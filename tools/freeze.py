@@ -32,6 +32,7 @@ POLICY = (
     "runtime.commands.gate_making",
     "runtime.plan.network_policy",
     "runtime.plan.policy",
+    "runtime.policy.hierarchy",
 )
 
 

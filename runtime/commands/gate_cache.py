@@ -7,7 +7,7 @@ that whatever is kept under it is what lowering would give again.  Errors are no
 from marshal import dumps, loads
 
 from runtime.plan.options import Gate
-from runtime.policy.confinement import opens_hierarchy
+from runtime.policy.hierarchy import opens_hierarchy
 from runtime.record import record
 from runtime.seccomp.program import Filter
 from runtime.state.kept import Kept, sha256

@@ -6,7 +6,7 @@ cgroup has to look from outside.  Cold.
 
 from runtime.errors import PolicyError
 from runtime.host.probe import read_file
-from runtime.policy.confinement import EVERY, REMOUNTABLE
+from runtime.policy.hierarchy import EVERY, REMOUNTABLE
 
 
 def check_mounts(pid: int, path: str, hierarchy: str) -> None:

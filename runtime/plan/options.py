@@ -15,7 +15,7 @@ class Gate:
     `points` are (path, read_only, no_exec), "/" first, as `runtime.policy.lower` gives them; `landlock` and `network` too.  `saved` is
     policy.bin and `table` broker.table, b"" for no such file.  `listener` is the socket that a listener is sent to instead of
     where the config says.  `hierarchy` says which mounts of cgroup2 refuse the container, as
-    `runtime.policy.confinement` names them; "": none is looked for.
+    `runtime.policy.hierarchy` names them; "": none is looked for.
     """
 
     points: tuple[tuple[str, bool, bool], ...] = ()

@@ -35,7 +35,7 @@ def save_policy(draft: Draft, gate: Gate) -> None:
 def hold_to_cgroup(draft: Draft, gate: Gate) -> None:
     """ROOT: nothing that was mounted, by whatever path, may bring a part of the hierarchy in that the container must not write to."""
     if gate.hierarchy:
-        from runtime.policy.confinement import EVERY, REMOUNTABLE
+        from runtime.policy.hierarchy import EVERY, REMOUNTABLE
 
         every = gate.hierarchy == EVERY
         what = (

@@ -1,6 +1,6 @@
 """Ways in which a config would let a container leave what its policy stands on: somebody else's mounts, or its cgroup.  Pure."""
 
-from runtime.policy.patterns import below
+from runtime.policy.hierarchy import EVERY, OUTSIDE, REMOUNTABLE, is_bound, opens_hierarchy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,11 +10,8 @@ if TYPE_CHECKING:
     from runtime.policy.enforcement import Findings, Layer
     from runtime.policy.sections import Section
 
-OUTSIDE, REMOUNTABLE, EVERY = "outside", "remountable", "every"
 _REMOUNTING = ("mount", "mount_setattr", "open_tree_attr")  # by which what is read-only becomes writable
 _PASSING = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY")
-_HIERARCHY = "/sys/fs/cgroup"
-_READ_ONLY, _WRITABLE = ("ro", "rro"), ("rw", "rrw")
 
 
 def check_mount_view(findings: "Findings") -> None:
@@ -87,23 +84,3 @@ def _held_by_cgroup(findings: "Findings", judged: bool) -> "list[tuple[Layer, in
         if (layer.get("limits") or {}).get("wall_time_ms"):
             held.append((layer, "limits.wall_time"))
     return held
-
-
-def is_bound(mount: "Mapping[str, Any]") -> bool:
-    """Whether a mount of the config is a bind mount."""
-    options = mount.get("options") or ()
-    return "bind" in options or "rbind" in options or mount.get("type") in ("bind", "rbind")
-
-
-def opens_hierarchy(mount: "Mapping[str, Any]") -> bool:
-    """Whether a mount of the config brings the host's hierarchy in without being read-only, with all that is mounted below."""
-    options = mount.get("options") or ()
-    source = (mount.get("source") or "").rstrip("/") or "/"
-    bound = is_bound(mount)
-    brings = mount.get("type") in ("cgroup", "cgroup2") and not bound
-    brings = brings or (bound and (below(source, _HIERARCHY) or below(_HIERARCHY, source)))
-    closing = ("rro",) if "rbind" in options or mount.get("type") == "rbind" else _READ_ONLY
-    read_only = False
-    for word in options:
-        read_only = word in closing or (read_only and word not in _WRITABLE)
-    return brings and not read_only

@@ -4,7 +4,7 @@ import pytest
 
 from runtime.commands.policy_mounts import check_mounts, reaches_out
 from runtime.errors import PolicyError
-from runtime.policy.confinement import EVERY, OUTSIDE, REMOUNTABLE
+from runtime.policy.hierarchy import EVERY, OUTSIDE, REMOUNTABLE
 
 ROOTFS = b"67 42 0:30 /rootfs / rw,relatime master:1 - ext4 /dev/vda rw\n"
 OWN = b"74 73 0:38 /pods/c1 /sys/fs/cgroup rw,nosuid - cgroup2 cgroup rw\n"
