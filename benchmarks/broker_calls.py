@@ -6,6 +6,7 @@ No container and no runtime: a program behind a filter of its own, and the core 
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 from typing import Any, NamedTuple
@@ -50,6 +51,8 @@ CASES = {
     ),
     "bind, refused": Case("bind", ("udp", "loopback:9", "16"), "bind", {"bind": [[]]}, (None, None)),
 }
+# what `bare` does for a handler
+BARE = {"deny": "decide", "open": "open"}
 # name -> (case, workers of the core, goal in calls a second)
 RATES = {
     "decisions, 2 workers": (DECISION, 2, 150_000),
@@ -82,6 +85,19 @@ def native(case: Case, count: int) -> Spent:
     return read_loop(subprocess.run(argv, input=b"\n", stdout=subprocess.PIPE, check=True).stdout.decode())
 
 
+def bare(case: Case, count: int) -> Spent:
+    """The same calls answered by a loop of C with nothing around it: what of the broker's time is the kernel's."""
+    gated = Gated([case.call], *loop_of(case, count))
+    argv = [str(probe.built("bare")), str(gated.listener), BARE[case.handler]]
+    with subprocess.Popen(argv, pass_fds=[gated.listener]) as answering:
+        try:
+            gated.release()
+            return read_loop(gated.finish()[1])
+        finally:
+            answering.kill()
+            os.close(gated.listener)
+
+
 def start(broker: Broker, case: Case, count: int) -> Gated:
     """One more caller, served, that waits to be released."""
     gated = Gated([case.call, *NOTED], *loop_of(case, count))
@@ -90,15 +106,17 @@ def start(broker: Broker, case: Case, count: int) -> Gated:
 
 
 def latency(rounds: int) -> list[dict[str, Any]]:
-    """Series of µs for each case: blocks without a filter and blocks through the broker take turns."""
+    """Series of µs for each case: blocks without a filter, through the broker, and answered by a bare loop take turns."""
     found: dict[tuple[str, str, str], list[float]] = {}
     with serving(2) as broker:
         for _ in range(rounds):
             for name, case in CASES.items():
-                for how, spent in (
+                blocks = [
                     ("native", native(case, CALLS)),
                     ("brokered", read_loop(broker.run(policy_of(case), *loop_of(case, CALLS))[1])),
-                ):
+                ]
+                blocks += [("bare", bare(case, CALLS))] if case.handler in BARE else []
+                for how, spent in blocks:
                     found.setdefault((name, how, "p50"), []).append(spent.p50)
                     found.setdefault((name, how, "p99"), []).append(spent.p99)
     return [

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import broker_resume, chart
-from benchmarks.broker_calls import CASES, RATES, median
+from benchmarks.broker_calls import BARE, CASES, RATES, median
 from benchmarks.broker_crowds import COUNTABLE, CROWDS
 
 ROOT = Path(__file__).parents[1]
@@ -32,11 +32,15 @@ def _goal(value: float | None) -> str:
 
 
 def _call_rows(series: list[dict[str, Any]]) -> list[str]:
-    lines = ["| call | native µs | brokered p50 | p99 | goal p50 / p99 |", "|---|---|---|---|---|"]
+    lines = [
+        "| call | native µs | brokered p50 | p99 | goal p50 / p99 | a bare loop p50 |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, case in CASES.items():
         figures = [median(series, name, how=how, figure=figure) for how, figure in _COLUMNS]
         goals = " / ".join(map(_goal, case.goals))
-        lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in figures) + f" | {goals} |")
+        floor = f"{median(series, name, how='bare', figure='p50'):.2f}" if case.handler in BARE else "-"
+        lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in figures) + f" | {goals} | {floor} |")
     return lines
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks import broker_report
-from benchmarks.broker_calls import CASES, RATES
+from benchmarks.broker_calls import BARE, CASES, RATES
 from benchmarks.broker_crowds import COUNTABLE, CROWDS
 from benchmarks.broker_resume import SIZES, VICTIMS
 
@@ -27,6 +27,7 @@ def whole() -> dict[str, Any]:
         for how in ("native", "brokered")
         for figure in ("p50", "p99")
     ]
+    found += [series(name, 1.5, how="bare", figure="p50") for name, case in CASES.items() if case.handler in BARE]
     found += [series("decision in a crowd", 5.5, listeners=str(size)) for size in CROWDS]
     found += [series("memory of a listener", 2048.0, listeners=str(size)) for size in CROWDS if size >= COUNTABLE]
     found += [series(name, 1000.0, callers="4") for name in RATES]
@@ -47,7 +48,8 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_medians_highest_and_failures_are_shown() -> None:
     """Nothing that a goal is about is left out."""
     lines = broker_report.lines_of(whole())
-    assert "| open | 2.00 | 2.00 | 2.00 | 16 / - |" in lines
+    assert "| open | 2.00 | 2.00 | 2.00 | 16 / - | 1.50 |" in lines
+    assert "| connect | 2.00 | 2.00 | 2.00 | 16 / - | - |" in lines
     assert "| 500 | 5.50 | 2.0 | 6 µs, 10 KB |" in lines
     assert "| the keeper | 101 | 3 | 6.0 | 90.0 | 50 |" in lines
     assert any("Of 123,456 opens meanwhile 7 failed (goal: 0)." in line for line in lines)
