@@ -4,12 +4,14 @@ import posix
 
 from runtime.commands.invocation import DEFAULT_ROOT, Invocation, Value, absolute
 from runtime.errors import NotBuilt, UsageError
-from runtime.launch.report import LEVELS, Report
+from runtime.launch.report import LEVELS, Report, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_SITE = "/etc/postern"  # may be missing: there is no site then
+_ASKING = ("create", "run", "exec", "plan", "policy")  # the verbs that ask the site
 _MANAGERS = ("cgroupfs", "systemd", "disabled")
 _REMOTE_LOGS = ("journald:", "syslog:")
 # crun's and logrus's names for the levels that there are
@@ -74,6 +76,19 @@ def _cgroup_manager(values: "Mapping[str, Value]") -> str:
     return "systemd" if values.get("systemd-cgroup") is True else "cgroupfs"
 
 
+def _policy_dir(directory: str, verb: str) -> str:
+    """A site that is named has to be there: a misspelt one would have neither floor nor default.  Raises: UsageError."""
+    if not directory:
+        raise UsageError('invalid --policy-dir "": must name a directory')
+    path = absolute(directory.rstrip("/") or "/")
+    if verb in _ASKING and path != _SITE:
+        try:
+            posix.stat(f"{path}/.")
+        except OSError as error:
+            raise UsageError(f'invalid --policy-dir "{path}": {reason(error)}') from error
+    return path
+
+
 def settle(invocation: Invocation, values: "Mapping[str, Value]", report: Report) -> None:
     """Fill in what the global flags and the environment say.  Raises: UsageError."""
     invocation.report = report
@@ -91,8 +106,7 @@ def settle(invocation: Invocation, values: "Mapping[str, Value]", report: Report
                 'invalid --policy "": must name a policy or a file; none says on purpose that there is none'
             )
         invocation.policy = absolute(policy) if is_file(policy) else policy
-    directory = _text(values, "policy-dir").rstrip("/")
-    if directory:
-        invocation.policy_dir = absolute(directory)
+    if "policy-dir" in values:
+        invocation.policy_dir = _policy_dir(_text(values, "policy-dir"), invocation.verb)
     if "criu" in values:
         report.warning("--criu ignored (criu binary from $PATH is used); do not use")

@@ -73,7 +73,7 @@ static int remove_tree(int dir_fd, const char *keep, int depth)
 				return error;
 		}
 	}
-	return (int)size;
+	return size == -ENOENT ? 0 : (int)size; /* the directory itself is gone: somebody else removes it, too */
 }
 
 int container_give_back(const struct front *front)

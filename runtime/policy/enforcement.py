@@ -169,6 +169,8 @@ def check_requirements(findings: Findings) -> None:
         for kind in (layer.get("namespaces") or {}).get("required") or ():
             if not findings.config:
                 findings.enforced(layer, f"namespaces.required: {kind}", CONFIG, _BY_CONFIG)
+            elif kind == "network" and findings.facts.joins_own_network:
+                findings.impossible(layer, f"namespaces.required: {kind}", "the config joins the host's own")
             elif kind in spaces:
                 findings.enforced(layer, f"namespaces.required: {kind}", CONFIG, "")
             else:

@@ -241,6 +241,13 @@ def _wall_time(findings: "Findings") -> int | None:
 def _let_pass(sections: "list[Section]", name: str) -> None:
     """Take a call out of every denial: the broker denies it."""
     for section in sections:
+        section["syscalls"] = [
+            entry
+            if entry["action"] in (ALLOW, NOTIFY)
+            else {**entry, "names": [other for other in entry["names"] if other != name]}
+            for entry in section["syscalls"]
+            if entry["action"] in (ALLOW, NOTIFY) or [*entry["names"]] != [name]
+        ]
         if section["defaultAction"] != ALLOW and "otherwise" not in section:
             section["syscalls"].append(rule((name,), ALLOW))
 

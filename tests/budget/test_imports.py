@@ -103,6 +103,7 @@ def home(tmp_path: Path) -> Path:
     config["process"]["terminal"] = False
     config["root"]["path"] = "/"
     (tmp_path / "b").mkdir()
+    (tmp_path / "site").mkdir(mode=0o755)
     (tmp_path / "b" / "config.json").write_bytes(dumps(config))
     place = tmp_path / "root" / "web"
     place.mkdir(parents=True)

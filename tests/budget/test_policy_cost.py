@@ -33,6 +33,7 @@ def home(tmp_path: Path) -> Path:
     rule = {"names": names, "action": "SCMP_ACT_ALLOW"}
     config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [rule]}
     (tmp_path / "b").mkdir()
+    (tmp_path / "site").mkdir(mode=0o755)
     (tmp_path / "b/config.json").write_bytes(dumps(config))
     return tmp_path
 

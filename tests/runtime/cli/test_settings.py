@@ -1,6 +1,7 @@
 """Global flags and the environment become settings."""
 
 import posix
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,7 @@ def test_settings(values: dict[str, Value], rootless: bool | None, manager: str)
 def test_the_policy_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The verb's own flag takes the place of the global one; files are absolute before anything changes the directory."""
     monkeypatch.chdir("/usr")
+    monkeypatch.setattr(posix, "stat", lambda _path: None)
     for flags, values, policy, directory in (
         ({}, {}, None, ""),
         ({}, {"policy": "agent", "policy-dir": "site/"}, "agent", "/usr/site"),
@@ -69,6 +71,29 @@ def test_an_empty_policy_is_refused(flags: dict[str, Value], values: dict[str, V
     """An unset variable in a script must not start a container without a policy."""
     with pytest.raises(UsageError, match="none says on purpose"):
         settle(Invocation("create", flags, []), values, Report())
+
+
+@pytest.mark.parametrize("verb", ["create", "run", "exec", "plan", "policy"])
+@pytest.mark.parametrize("directory", ["", "missing", "/missing/", "file"])
+def test_a_site_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, directory: str) -> None:
+    """A misspelt one would have no floor: whoever names a site gets that one or an error."""
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r'invalid --policy-dir ".*": (must name|no such|not a dir)'):
+        settle(Invocation(verb, {}, []), {"policy-dir": directory}, Report())
+
+
+def test_a_site_that_is_gone_keeps_nobody_from_ending_a_container() -> None:
+    """Nor is the usual one missed where it is named."""
+    for verb, directory in (
+        ("delete", "/missing"),
+        ("kill", "/missing"),
+        ("broker", "/missing"),
+        ("create", "/etc/postern"),
+    ):
+        invocation = Invocation(verb, {}, [])
+        settle(invocation, {"policy-dir": directory}, Report())
+        assert invocation.policy_dir == directory
 
 
 def test_root_and_log_start_where_the_caller_stands(monkeypatch: pytest.MonkeyPatch) -> None:

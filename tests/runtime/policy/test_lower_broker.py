@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from runtime.broker.table import encode_table
+from runtime.policy.built_in import load_builtin
 from tests.runtime.plan.drafting import EVERY_CAPABILITY
 from tests.runtime.policy.layering import (
     ALLOW,
@@ -142,6 +143,26 @@ def test_a_time_limit_alone() -> None:
     assert list(broker_of(found)["calls"]) == ["remap_file_pages"]
     assert verdict(found, "remap_file_pages") == NOTIFY
     assert verdict(found, "read") == ALLOW
+
+
+@pytest.mark.parametrize("action", ["deny", "kill"])
+def test_a_time_limit_where_that_call_is_denied_by_name(action: str) -> None:
+    """As by @obsolete, which every built-in policy denies: the broker denies it instead, and the rest of the rule stays."""
+    denying = syscalls("allow", {"names": ["remap_file_pages", "sysfs"], "action": action})
+    alone = syscalls("allow", {"names": ["remap_file_pages"], "action": action})
+    found = lowered(denying, alone, layer(limits={"wall_time_ms": 500, "open_files": None}))
+    assert verdict(found, "remap_file_pages") == NOTIFY
+    assert verdict(found, "sysfs") not in (ALLOW, NOTIFY)
+    assert broker_of(found)["calls"]["remap_file_pages"]["handler"] == "deny"
+
+
+@pytest.mark.parametrize("name", ["agent", "batch-job", "ci-runner", "development", "hostile-tenant", "web-server"])
+def test_a_time_limit_under_a_built_in_policy(name: str) -> None:
+    """A floor may bring one to any of them."""
+    policy = load_builtin(name)
+    assert policy is not None
+    found = lowered(*policy.layers, layer(limits={"wall_time_ms": 500, "open_files": None}))
+    assert verdict(found, "remap_file_pages") == NOTIFY
 
 
 def test_a_time_limit_where_calls_are_denied_by_default() -> None:
