@@ -178,3 +178,13 @@ def test_concurrent_runs(make: Callable[[], Container]) -> None:
     assert [process.wait(timeout=60) for process in processes] == [number + 10 for number in range(8)]
     for container in containers:
         container.assert_gone()
+
+
+@pytest.mark.parametrize("_number", range(5))
+def test_a_foreground_container_is_deleted_by_force(container: Container, _number: int) -> None:
+    """Its run cleans up when init has died; whoever of the two is slower finds nothing and calls that a success."""
+    container.bundle.probe("wait")
+    process = container.foreground()
+    container.wait_for("running")
+    container.delete("--force").ok()
+    process.wait(timeout=10)
