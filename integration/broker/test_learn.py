@@ -195,6 +195,30 @@ def test_what_the_kernel_denies_is_explained(container: Container) -> None:
     )
 
 
+def test_what_the_broker_denies_is_explained(container: Container) -> None:
+    """Under wildcards: one line for a file and for a device, which then lets the program pass; a time limit, and audit."""
+    path = container.bundle.path / "policy.yaml"
+    text = "name: wild\nfilesystem: {{read: [/bin, /lib, /srv/*.py{}], write: [/tmp]}}\nlimits: {{wall_time: {}}}\n{}"
+    path.write_text(text.format("", "1m", ""))
+    container.bundle.file("/srv/b.txt")
+    container.bundle.shell("cat /srv/b.txt; echo x >/dev/null")
+    said = container.run("--policy", str(path), "--explain-denials").err
+    advised = [line.split() for line in said.splitlines() if "would allow it" in line]
+    assert [words[3:] for words in advised] == [
+        ["filesystem.read:", f"[{name}]", "in", f"{path}:2"] for name in ("/srv/b.txt", "/dev/null")
+    ]
+    path.write_text(text.format(", /srv/b.txt, /dev/null", "1m", ""))
+    assert container.run("--policy", str(path)).ok().err == ""
+    path.write_text(text.format("", "1m", "broker: {mode: audit}\n"))
+    said = container.run("--policy", str(path), "--explain-denials").ok().err
+    assert ": would be denied" in said
+    assert "denied by" not in said
+    path.write_text(text.format("", "1s", ""))
+    container.bundle.shell("sleep 30")
+    said = container.run("--policy", str(path), "--explain-denials").err
+    assert f"limits.wall_time: longer than 1s in {path}:3" in said
+
+
 ENDLESS = "trap 'echo bye; exit 4' INT; : > /tmp/ready; while :; do sleep 0.1; done"
 
 

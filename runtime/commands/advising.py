@@ -3,8 +3,9 @@
 Layers only take away: what one of them withholds no other one can give, so each layer that withholds is named.
 """
 
+from runtime.broker.arguments import domain_name, type_name
 from runtime.broker.needs import NAMING
-from runtime.commands.suggesting import PEERS, refusing_peer, target_of, wanted, withholding
+from runtime.commands.suggesting import PEERS, by_broker, is_unjudged, refusing_peer, target_of, wanted, withholding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ _WILD = frozenset("*?[]{}")
 _BY_PATH = frozenset(("open", "exec", "record"))
 _NAMELESS = "nothing: it is a name that no rule can say"
 _WHOLE = "nothing short of /, which would open everything: use a directory below it"
+_INTERNET = frozenset((2, 10))
+_RAW = frozenset((3, 10))  # SOCK_RAW, SOCK_PACKET
+_TIME = "limits.wall_time"
+_OF_RAW = "no single line: raw sockets go round every rule about peers and ports"
 _TAKE = "an allow elsewhere cannot help: layers only take away"
 
 
@@ -26,7 +31,7 @@ def _line(layer: "Layer", key: str) -> str:
     """Where a key of a layer stands."""
     keys = (key, key.partition(".")[0]) if key.startswith("network.") else (key,)
     found = [str(rule["where"]) for start in keys for rule in layer["rules"] if str(rule["text"]).startswith(start)]
-    where = found[0] if found else str(layer["source"])
+    where = found[0] if found else str((layer.get("places") or {}).get(key) or layer["source"])
     return where if str(layer["source"]).startswith("/") else f"{where} (built in: in a copy of it)"
 
 
@@ -38,25 +43,35 @@ def advice(denial: "Denial", layers: "Sequence[Layer]", resolve: "Resolve" = str
     """What would have to change, a line for each layer that withholds; never a rule that opens everything."""
     entry, target = denial.first, target_of(denial.first)
     lines: list[str] = []
-    if entry.get("handler") in _BY_PATH and target[:1] == "/":
+    if not entry.get("syscall"):
+        lines = _of_time(entry, layers)
+    elif entry.get("handler") in _BY_PATH and target[:1] == "/":
         lines = _of_path(entry, resolve(target), layers)
     elif target.startswith("unix:"):
         lines = _of_unix(str(entry.get("syscall")), target, layers)
     elif entry.get("syscall") in PEERS and target:
         lines = _of_peer(entry, target, layers)
-    if not lines:
+    if not lines and entry.get("syscall"):
         lines = [line for layer in layers for line in _of_registers(entry, layer)]
+    if _OF_RAW in lines:
+        return [_OF_RAW]
     rule = entry.get("rule")
     return list(dict.fromkeys(lines)) or [f"no single line: it would go round {rule or 'other rules of the policy'}"]
 
 
 def _of_path(entry: "Mapping[str, Any]", path: str, layers: "Sequence[Layer]") -> list[str]:
     access, lines = wanted(entry), []
-    makes = access == "write" and not entry.get("existed") and entry.get("handler") == "record"
-    names = access == "write" and str(entry.get("syscall")) in NAMING
-    place = (path.rpartition("/")[0] or "/") if makes or names or _creates(entry) else path
+    makes = not entry.get("existed") and entry.get("handler") == "record"
+    names = str(entry.get("syscall")) in NAMING
+    in_directory = access == "write" and (makes or names or _creates(entry))
+    place = (path.rpartition("/")[0] or "/") if in_directory else path
     for layer in layers:
-        for key in withholding(access, path, layer):
+        keys = withholding(access, path, layer, exactly=by_broker(entry))
+        if not keys and str(entry.get("target")).startswith("read and write "):
+            keys = withholding("read", path, layer, exactly=True)
+        for key in keys:
+            if is_unjudged(entry) and key != "filesystem.hide":
+                continue  # the rule would not be enough
             where = _line(layer, key)
             if key == "filesystem.hide":
                 lines.append(f"take it out of {key} of {where}")
@@ -120,13 +135,38 @@ def _of_registers(entry: "Mapping[str, Any]", layer: "Layer") -> list[str]:
     flags = str(decoded.get("flags", ""))
     if call in ("clone", "unshare", "setns") and layer.get("clone_flags") is not None and flags.startswith("CLONE_NEW"):
         lines.append(f"clone_flags: [{', '.join(flags.split('|'))}] in {_line(layer, 'clone_flags')}")
-    network = layer.get("network") or {}
-    if call in ("socket", "socketpair") and network:
-        for key, at, shown in (("domains", 0, "domain"), ("types", 1, "type")):
-            mask = 0xF if key == "types" else 0xFFFFFFFF
-            if network.get(key) is not None and args[at] & mask not in network[key]:
-                lines.append(f"network.{key}: [{decoded.get(shown)}] in {_line(layer, 'network')}")
+    if call in ("socket", "socketpair"):
+        lines += _of_socket(args[0] & 0xFFFFFFFF, args[1] & 0xF, layer)
     return lines
+
+
+def _of_socket(domain: int, kind: int, layer: "Layer") -> list[str]:
+    """Whole lists, since what is not said there has a default which is no more when something is; none that `policy check` refuses."""
+    network = layer.get("network") or {}
+    domains, kinds, where = network.get("domains"), network.get("types"), _line(layer, "network")
+    domains = None if domains is None else [*domains, *({domain}.difference(domains))]
+    kinds = None if kinds is None else [*kinds, *({kind}.difference(kinds))]
+    if not _INTERNET.isdisjoint(domains or ()) and not _RAW.isdisjoint((kind, *(kinds or ()))):
+        return [_OF_RAW]
+    lines = []
+    if domains is not None and domain not in network["domains"]:
+        lines.append(f"network.domains: [{', '.join(map(domain_name, domains))}] in {where}")
+    if kinds is not None and kind not in network["types"]:
+        lines.append(f"network.types: [{', '.join(map(type_name, kinds))}] in {where}")
+    return lines
+
+
+def _of_time(entry: "Mapping[str, Any]", layers: "Sequence[Layer]") -> list[str]:
+    """The layers whose time was up: the smallest limit holds."""
+    words = str(entry.get("rule") or "").split(" ")
+    if words[0] != f"{_TIME}:" or not words[1].isdigit():
+        return []
+    limits = [(int((layer.get("limits") or {}).get("wall_time_ms") or 0), layer) for layer in layers]
+    return [
+        f"{_TIME}: longer than {limit / 1000:g}s in {_line(layer, _TIME)}"
+        for limit, layer in limits
+        if 0 < limit <= int(words[1])
+    ]
 
 
 def _of_calls(call: str, part: "Mapping[str, Any]", layer: "Layer") -> list[str]:

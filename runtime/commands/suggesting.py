@@ -1,7 +1,10 @@
 """What was denied, of the records of an observed run: by the broker, or by the kernel as the same rules have it.  Pure."""
 
 from runtime.broker.needs import access_of
+from runtime.launch.report import encode
+from runtime.policy.patterns import around, is_wild, plain
 from runtime.record import record
+from runtime.syscalls.broker import glob_matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +19,9 @@ _MAKING = frozenset(("mkdir", "mkdirat", "mknod", "mknodat", "symlink", "symlink
 # how the kernel refuses what mounts, Landlock and the cgroup's programs withhold
 _REFUSALS = ("EROFS", "EACCES", "EPERM")
 _O_CREAT = 0o100
+# how the core begins the text of an open that it has judged, the longest first; and what has to be allowed for it
+_JUDGED = (("read and write ", "write"), ("look at ", "read"), ("write ", "write"), ("read ", "read"))
+_DEVICES = frozenset(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "ptmx"))
 
 
 @record
@@ -34,6 +40,10 @@ def target_of(entry: "Mapping[str, Any]") -> str:
     text = str(entry.get("target") or "")
     if entry.get("handler") == "record":
         return text.partition("\n")[0].strip()
+    if entry.get("handler") == "open":
+        for judged, _ in _JUDGED:
+            if text.startswith(f"{judged}/"):
+                return text.removeprefix(judged)
     words = [word for word in text.split(" ") if word]
     found = [
         word for word in words if word[:1] in "/[" or word.startswith("unix:") or (":" in word and word[:1].isdigit())
@@ -44,11 +54,31 @@ def target_of(entry: "Mapping[str, Any]") -> str:
 def _what(entry: "Mapping[str, Any]") -> str:
     decoded = entry.get("decoded")
     shown = target_of(entry) or (" ".join(map(str, decoded.values())) if isinstance(decoded, dict) else "")
+    if not entry.get("syscall"):  # of the container as a whole
+        return str(entry.get("target") or "")
     return f"{entry.get('syscall')} {shown}".strip()
 
 
+def by_broker(entry: "Mapping[str, Any]") -> bool:
+    """Whether a denial was given by the broker or the filter; else the kernel's is inferred from the rules."""
+    return entry.get("verdict") not in ("continue", "fail")
+
+
+def is_unjudged(entry: "Mapping[str, Any]") -> bool:
+    """Whether the broker refused an open for what it is, whatever the rules say: its text is then the call's own."""
+    text = str(entry.get("target") or "")
+    return entry.get("handler") == "open" and by_broker(entry) and text.startswith(f"{entry.get('syscall')} ")
+
+
+def is_device(path: str) -> bool:
+    """Whether a path is one of the devices that every container has, which can be written to where they can be read."""
+    return path in _DEVICES or path.startswith("/dev/pts/")
+
+
 def _how(entry: "Mapping[str, Any]") -> str:
-    if entry.get("verdict") in ("continue", "fail"):
+    if not by_broker(entry):
+        if entry.get("mode") == "audit":
+            return "would be denied"
         by = "the network's programs" if entry.get("syscall") in PEERS else "mounts or Landlock"
         return f"denied by the kernel ({by})"
     errno = entry.get("errno")
@@ -69,9 +99,18 @@ def _numbers(entry: "Mapping[str, Any]") -> tuple[int, ...]:
     return tuple(int(value, 16) for value in entry.get("args") or ())
 
 
-def covers(patterns: "Sequence[Sequence[Any]]", path: str) -> bool:
-    """Whether a literal pattern covers a path; one with wildcards is taken to, since it is the broker's and was judged there."""
-    return any("*" in pattern or pattern in ("/", path) or path.startswith(f"{pattern}/") for pattern, *_ in patterns)
+def covers(patterns: "Sequence[Sequence[Any]]", path: str, exactly: bool) -> bool:
+    """Whether a pattern covers a path; one with wildcards is taken to, unless `exactly`, since it is the broker's and was judged there."""
+    over = around(path)
+    for written, *_ in patterns:
+        pattern = plain(written)
+        if not is_wild(pattern):
+            found = pattern in over
+        else:
+            found = not exactly or any(glob_matches(encode(pattern), encode(one)) for one in over[:-1])
+        if found:
+            return True
+    return False
 
 
 def paths_of(entry: "Mapping[str, Any]") -> list[str]:
@@ -81,26 +120,43 @@ def paths_of(entry: "Mapping[str, Any]") -> list[str]:
 
 
 def wanted(entry: "Mapping[str, Any]") -> str:
-    """What a record's call wanted of its path: read, write or execute."""
-    return "execute" if entry.get("handler") == "exec" else access_of(str(entry.get("syscall")), _numbers(entry))
+    """What a record's call wanted of its path: read, write or execute.  A device is read, however it was opened."""
+    if entry.get("handler") == "exec":
+        return "execute"
+    text = str(entry.get("target") or "")
+    access = access_of(str(entry.get("syscall")), _numbers(entry))
+    if entry.get("handler") == "open":
+        access = next((found for judged, found in _JUDGED if text.startswith(f"{judged}/")), access)
+        access = "read" if is_device(target_of(entry)) else access
+    return access
 
 
-def withholding(access: str, path: str, layer: "Mapping[str, Any]") -> list[str]:
-    """The keys of a layer that do not cover what was wanted of a path."""
+def withholding(access: str, path: str, layer: "Mapping[str, Any]", exactly: bool = False) -> list[str]:
+    """The keys of a layer that do not cover what was wanted of a path; `exactly` as for `covers`."""
     files = layer.get("filesystem") or {}
     write, execute, read = files.get("write"), files.get("execute"), files.get("read")
+    hide = [entry for entry in files.get("hide") or () if exactly or not is_wild(plain(entry[0]))]
+    readable = [*(read or ()), *(write or ()), *(execute or ()), *((exactly and layer.get("exec")) or ())]
     found = []
-    if access == "write" and write is not None and not covers(write, path):
+    if access == "write" and write is not None and not covers(write, path, exactly):
         found.append("filesystem.write")
-    if access == "execute" and execute is not None and not covers(execute, path):
+    if access == "execute" and execute is not None and not covers(execute, path, exactly):
         found.append("filesystem.execute")
-    if access == "execute" and layer.get("exec") is not None and not covers(layer["exec"], path):
+    if access == "execute" and layer.get("exec") is not None and not covers(layer["exec"], path, exactly):
         found.append("exec")
-    if access != "write" and read is not None and not covers([*read, *(write or ()), *(execute or ())], path):
+    if access != "write" and read is not None and not covers(readable, path, exactly):
         found.append("filesystem.read")
-    if files.get("hide") and covers([entry for entry in files["hide"] if "*" not in entry[0]], path):
+    if covers(hide, path, exactly):
         found.append("filesystem.hide")
     return found
+
+
+def would_pass(entry: "Mapping[str, Any]", layers: "Sequence[Mapping[str, Any]]") -> bool:
+    """Whether an open that audit noted as denied is one of a device, which rules for writing do not hold back."""
+    path = target_of(entry)
+    if entry.get("verdict") != "would-deny" or entry.get("handler") != "open" or not is_device(path):
+        return False
+    return not any(withholding("read", path, layer, exactly=True) for layer in layers)
 
 
 def _could_succeed(entry: "Mapping[str, Any]", access: str) -> bool:

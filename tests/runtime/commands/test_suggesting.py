@@ -121,7 +121,7 @@ TAKE = "an allow elsewhere cannot help: layers only take away"
         ),
         (
             entry("socket", "", "deny", decoded={"domain": "AF_INET", "type": "SOCK_STREAM"}, args=["0x2", "0x80001"]),
-            "network.domains: [AF_INET] in a.yaml:4",
+            "network.domains: [AF_UNIX, AF_INET] in a.yaml:4",
         ),
         (entry("mount", "mount x /tmp", "mount"), f"take mount out of a.yaml:5: syscalls.deny: x; {TAKE}"),
     ],
@@ -132,6 +132,91 @@ def test_each_kind_of_denial_has_its_line(record: dict[str, Any], line: str) -> 
     found = advising.advice(denial, [layer(), FILES, NETWORK, CALLS])
     assert line in found
     assert not any("[/]" in text or "**" in text for text in found)
+
+
+WILD = policy_layer(
+    filesystem={
+        "read": [["/bin", 0], ["/w/**/*.py", 0]],
+        "write": [["/tmp", 1]],
+        "execute": None,
+        "hide": [["/w/*.no", 0]],
+    }
+)
+NO_LINE = "no single line: it would go round other rules of the policy"
+READ = "filesystem.read: [{}] in a.yaml:1"
+CREATING = ["0x0", "0x0", "0x241"]
+
+
+@pytest.mark.parametrize(
+    ("record", "lines"),
+    [
+        (entry("openat", "read /w/b.txt"), [READ.format("/w/b.txt")]),
+        (entry("openat", "read /w/a b.txt"), [READ.format("/w/a b.txt")]),
+        (entry("openat", "read /w/x.py/of"), [NO_LINE]),
+        (entry("openat", "read /w/deep/x.py"), [NO_LINE]),
+        (entry("openat", "openat /w/x.no flags 0x0"), ["take it out of filesystem.hide of /p/a.yaml"]),
+        (entry("openat", "openat /proc flags 0x90800"), [NO_LINE]),
+        (entry("openat", "read /dev/null", args=CREATING), [READ.format("/dev/null")]),
+        (entry("openat", "write /dev/null", args=CREATING, verdict="would-deny"), [READ.format("/dev/null")]),
+        (entry("openat", "write /dev/shm/x", args=CREATING), ["filesystem.write: [/dev/shm] in a.yaml:2"]),
+        (entry("openat", "read /w/pipe", args=["0x0", "0x0", "0x1"]), [READ.format("/w/pipe")]),
+    ],
+)
+def test_what_the_broker_denied_under_wildcards(record: dict[str, Any], lines: list[str]) -> None:
+    """The line that is missing, by what the broker asked for, which of a device or pipe is reading."""
+    [denial] = suggesting.group([record])
+    assert advising.advice(denial, [WILD]) == lines
+
+
+def test_an_open_for_both_is_held_back_by_either() -> None:
+    """What may be written may be read, but without rules for writing the one for reading decides."""
+    [denial] = suggesting.group([entry("openat", "read and write /w/b", args=["0x0", "0x0", "0x2"])])
+    reading = policy_layer(filesystem={"read": [["/bin", 0]], "write": None, "execute": None, "hide": []})
+    assert advising.advice(denial, [WILD, reading]) == ["filesystem.write: [/w/b] in a.yaml:2", READ.format("/w/b")]
+
+
+def test_wildcards_are_the_brokers() -> None:
+    """What the kernel was given is not taken for denied by a rule that the broker has judged."""
+    seen = entry("openat", "/w/b.txt", "record", verdict="continue", existed=True)
+    assert not suggesting.is_denied_by_kernel(seen, [WILD])
+
+
+def test_a_raw_socket_has_no_line() -> None:
+    """No advice that `policy check` refuses, whatever other layers lack."""
+    [denial] = suggesting.group([entry("socket", "", "deny", args=["0x2", "0x80003"])])
+    assert advising.advice(denial, [policy_layer(network={"domains": [1, 2], "types": [1]}), NETWORK]) == [
+        advising._OF_RAW
+    ]
+    packets = policy_layer(network={"domains": [1, 2], "types": [1, 3]})
+    [denial] = suggesting.group([entry("socket", "", "deny", args=["0x10", "0x3"])])
+    assert advising.advice(denial, [policy_layer(network={"domains": [1], "types": [1]})]) == [
+        "network.domains: [AF_UNIX, AF_NETLINK] in a.yaml:4",
+        "network.types: [SOCK_STREAM, SOCK_RAW] in a.yaml:4",
+    ]
+    assert advising.advice(denial, [packets]) == [advising._OF_RAW]
+
+
+def test_a_time_limit_is_named() -> None:
+    """The smallest with its line, and no system call."""
+    record = {"syscall": "", "target": "the container", "rule": "limits.wall_time: 1500 ms", "verdict": "kill"}
+    [denial] = suggesting.group([record])
+    short, long = (
+        policy_layer(limits={"wall_time_ms": limit}, places={"limits.wall_time": f"{limit}.yaml:3"})
+        for limit in (1500, 9000)
+    )
+    assert (denial.what, denial.how) == ("the container", "killed")
+    assert advising.advice(denial, [DEFAULT, short, long]) == ["limits.wall_time: longer than 1.5s in 1500.yaml:3"]
+
+
+def test_audit_denies_nothing() -> None:
+    """Neither the broker nor the kernel; and a device is no file that a rule for writing would hold back."""
+    seen = entry("openat", "openat /proc flags 0x0", verdict="continue", mode="audit")
+    assert suggesting.group([seen])[0].how == "would be denied"
+    device = entry("openat", "write /dev/null", verdict="would-deny", mode="audit", args=CREATING)
+    writing = policy_layer(filesystem={"read": None, "write": [["/tmp", 1]], "execute": None, "hide": []})
+    assert suggesting.would_pass(device, [writing])
+    assert not suggesting.would_pass(device, [writing, WILD])
+    assert not suggesting.would_pass({**device, "target": "write /dev/shm/x"}, [writing])
 
 
 def test_every_layer_that_withholds_is_named() -> None:
