@@ -1,6 +1,8 @@
 """policy learn: run a bundle, or take a container that was recorded under an engine, and write the policy that it needs."""
 
+import errno
 import posix
+import stat
 from time import monotonic, sleep
 
 from oci_schemas.json_text import dumps
@@ -27,7 +29,9 @@ _PAUSE_SECONDS = 0.05
 
 def execute(call: PolicyCall) -> int:
     """Write the policy to --output, or print it; the exit code is the program's.  Raises: OciError."""
-    recorded = call.text("container")
+    recorded, output = call.text("container"), call.text("output")
+    if output is not None:
+        check_output(output)
     if recorded is not None:
         if call.arguments or call.text("bundle") is not None:
             raise call.usage("--container takes a container that was recorded: neither a bundle nor a command")
@@ -44,6 +48,32 @@ def execute(call: PolicyCall) -> int:
     args = call.arguments or list((config.get("process") or {}).get("args") or ())
     rootfs = absolute(str((config.get("root") or {}).get("path") or "rootfs"), bundle)
     return _write(call, container_id, interpreters(rootfs, args), code)
+
+
+def check_output(output: str) -> None:
+    """Fail as writing the policy would, before the program runs for it; nothing is made.  Raises: SyscallError, UsageError."""
+    _name(output, "")
+    try:
+        number = _refusal(output)
+    except OSError as error:
+        raise SyscallError(f"write {output}", error.errno or 0, reason(error)) from error
+    if number:
+        raise SyscallError(f"write {output}", number, reason(OSError(number, posix.strerror(number))))
+
+
+def _refusal(output: str) -> int:
+    """The errno with which a file could not be written to or made, 0 when it could; nothing is opened.  Raises: OSError likewise."""
+    try:
+        place, needed = output, posix.W_OK
+        if stat.S_ISDIR(posix.stat(output).st_mode):
+            return errno.EISDIR
+    except FileNotFoundError:
+        directory = output.rpartition("/")[0] or ("/" if output[:1] == "/" else ".")
+        place, needed = f"{directory}/.", posix.W_OK | posix.X_OK
+        posix.stat(place)
+    if posix.access(place, needed, effective_ids=True):
+        return 0
+    return errno.EROFS if posix.statvfs(place).f_flag & posix.ST_RDONLY else errno.EACCES
 
 
 def _run(call: PolicyCall, bundle: str, config: "dict[str, Any]", container_id: str) -> int:
