@@ -12,12 +12,11 @@ import subprocess
 from typing import Any, NamedTuple
 
 from integration.framework import probe
-from integration.framework.gate import NUMBERS, Broker, Gated, paths, serving, table
+from integration.framework.gate import NOTED, NUMBERS, Broker, Gated, paths, serving, table
 
 ROUNDS, CALLS = 9, 4000
 RATE_ROUNDS, RATE_CALLS, CALLERS = 3, 10000, 4
 FILE = "/etc/hostname"
-NOTED = ("setgroups", "chroot")
 LOOPBACK = [[{"action": "allow", "cidr": "127.0.0.0/8", "ports": None, "protocols": ["udp"], "rule": None}]]
 
 

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.broker_calls import CASES, DECISION, NOTED, loop_of, policy_of, read_loop
-from integration.framework.gate import Gated, serving
+from benchmarks.broker_calls import CASES, DECISION, loop_of, policy_of, read_loop
+from integration.framework.gate import NOTED, Gated, serving
 
 CROWDS = (1, 10, 100, 500)
 CALLS = 4000

@@ -209,17 +209,22 @@ def test_a_new_broker_answers_what_the_old_one_had_received(tmp_path: Path) -> N
         os.close(fd)
 
 
-@pytest.mark.parametrize("right", [True, False])
-def test_init_before_its_program_is_exempt(*, right: bool) -> None:
-    """The executor that registered may call anything; a process with another program may not, then or later."""
+@pytest.mark.parametrize(("forked", "right"), [(True, True), (True, False), (False, True)])
+def test_init_before_its_program_is_exempt(*, forked: bool, right: bool) -> None:
+    """The executor that registered may call anything; a process with another program may not, then or later.
+
+    Nor may one that executed that very file: an image's program can be a link to /proc/self/exe.
+    """
     with serving() as broker:
-        gated = Gated(["getppid"], *loop())
-        status = os.stat(f"/proc/{gated.process.pid}/exe")
+        gated = Gated(["getppid"], *(["forked"] if forked else []), *loop())
+        pid = gated.process.pid
+        init = int(Path(f"/proc/{pid}/task/{pid}/children").read_text()) if forked else pid
+        status = os.stat(f"/proc/{init}/exe")
         fd = memory_file(encode_table(table({"getppid": "deny"})))
-        broker.core.add(1, gated.listener, fd, (gated.process.pid, status.st_dev, status.st_ino + (not right)))
+        broker.core.add(1, gated.listener, fd, (init, status.st_dev, status.st_ino + (not right)))
         os.close(fd)
         gated.release()
-        assert result(gated.finish()[1]) == (os.getpid() if right else -EPERM)
+        assert result(gated.finish()[1]) == (pid if forked and right else -EPERM)
 
 
 def test_a_full_container_waits_and_others_do_not(tmp_path: Path) -> None:

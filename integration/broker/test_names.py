@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from integration.framework import gate
 from integration.framework.gate import OPENS, Gated, memory_file, paths, serving, table
 from runtime.broker.native import Core
 from runtime.broker.table import encode_table
 
 OPENED = dict.fromkeys(OPENS, "open")
-NOTED = {**OPENED, "setgroups": "continue", "chroot": "continue"}  # as a policy with file rules lowers them
+NOTED = {**OPENED, **dict.fromkeys(gate.NOTED, "continue")}
 EACCES, ENOENT = 13, 2
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/bin", "/proc", "/dev")
 
@@ -117,8 +118,28 @@ def test_a_remembered_group_is_forgotten_when_it_is_given_up(tmp_path: Path) -> 
         "import ctypes; os.setgroups([12345]); before = attempt(sys.argv[1]); again = attempt(sys.argv[1])\n"
         "os.setgroups([]); print(before, again, attempt(sys.argv[1]))"
     )
-    for calls in (OPENED, {**OPENED, "setgroups": "continue"}):
+    for calls in (OPENED, NOTED):
         assert python(table(calls), script, str(file)).split() == ["group", "group", str(EACCES)]
+
+
+def test_a_thread_that_executes_has_its_own_groups(tmp_path: Path) -> None:
+    """It takes over the number of its process's first thread, and what was remembered of that one is not its own."""
+    file = tmp_path / "file"
+    file.write_text("group")
+    os.chown(file, 65534, 12345)
+    file.chmod(0o040)
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+    script = ATTEMPT + (
+        "import _thread, ctypes, time; os.setgroups([12345]); print(attempt(sys.argv[1]), flush=True)\n"
+        f"def leave():\n    ctypes.CDLL(None).syscall({gate.NUMBERS['setgroups']}, 0, None)\n"
+        "    os.execv('/bin/cat', ['cat', sys.argv[1]])\n"
+        "_thread.start_new_thread(leave, ()); time.sleep(10)"
+    )
+    with serving() as broker:
+        code, out = broker.run(table(NOTED), "exec", sys.executable, "-I", "-S", "-c", script, str(file))
+    assert (code, out.split()[0]) == (1, "group")
+    assert "Permission denied" in out
 
 
 @pytest.mark.parametrize("calls", [OPENED, NOTED], ids=["looked up", "noted"])

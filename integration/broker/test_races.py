@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from integration.framework import probe
-from integration.framework.gate import OPENS, Gated, paths, serving, table
+from integration.framework.gate import NOTED, OPENS, Gated, paths, serving, table
 from integration.framework.seccomp_agent import answer, next_call
 
 TRIES = int(os.environ.get("POSTERN_RACES") or ("100000" if os.environ.get("CI") else "30000"))
@@ -39,8 +39,6 @@ NETWORK = {
 }
 HANDLERS = {"mknodat": "mknod", "connect": "connect", "bind": "bind", "sendto": "send", "sendmsg": "send"}
 HANDLERS |= {"sendmmsg": "send", **dict.fromkeys(OPENS, "open")}
-# as every policy with file rules has them: what the broker remembers because of them must not lose a race either
-NOTED = ("setgroups", "chroot")
 EACCES = 13
 
 
@@ -77,7 +75,10 @@ def race(attack: str, names: tuple[str, ...], place: Path, *more: str, **options
     """(tries, successes, leaks) of one attack on the broker."""
     ports = [int(port) for port in more[:2]]
     with serving() as broker:
-        calls = {**{name: HANDLERS[name] for name in names}, **dict.fromkeys(NOTED, "continue")}
+        calls = {
+            **{name: HANDLERS[name] for name in names},
+            **dict.fromkeys(NOTED, "continue"),
+        }  # what is remembered because of these must not lose a race
         policy = table(calls, **rules(place, *ports))
         words = ["exec", str(probe.built("racer")), attack, str(TRIES), str(place), *more]
         code, out = broker.run(policy, *words, timeout=60 + TRIES / 1000, **options)

@@ -17,6 +17,7 @@ from runtime.seccomp.arches import find_arch, syscall_numbers
 
 NUMBERS = syscall_numbers(find_arch(os.uname().machine))  # type: ignore[arg-type]  # the suite runs on known machines
 OPENS = ("open", "openat", "openat2", "creat")
+NOTED = ("setgroups", "execve", "execveat", "chroot")  # what a policy with file rules has noted
 SYS_PIDFD_GETFD = 438
 LIBC = CDLL(None, use_errno=True)
 
@@ -26,7 +27,7 @@ def table(calls: Mapping[str, str], **fields: Any) -> dict[str, Any]:
     entries = {name: {"handler": handler, "rule": None} for name, handler in calls.items()}
     limits = {"mode": "enforce", "timeout_ms": 2000, "max_inflight": 64, "on_failure": "deny", "audit": "denials"}
     sections: dict[str, Any] = dict.fromkeys(("read", "write", "hide", "unix_connect", "unix_bind", "egress", "bind"))
-    seen = [name for name in ("setgroups", "chroot") if name in calls]
+    seen = [name for name in NOTED if name in calls]
     return {
         "name": "test",
         "rules": [],

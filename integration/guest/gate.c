@@ -6,6 +6,8 @@
  *     gate NUMBERS loop COUNT NR [ARG...]   makes one call COUNT times; prints the last result, and in nanoseconds the mean,
  *                                           the median, the 99th percentile, and when it began and ended (CLOCK_MONOTONIC)
  *
+ *     gate NUMBERS forked loop ...          the same in a child that executes nothing and shares its descriptors
+ *
  * Whoever started it takes the listener with pidfd_getfd.
  */
 #define _GNU_SOURCE
@@ -13,6 +15,8 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,6 +96,14 @@ int main(int argc, char **argv) {
 	char line[8];
 	if (argc < 4)
 		return 2;
+	if (strcmp(argv[2], "forked") == 0) {
+		int status;
+		long child = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+		if (child != 0)
+			return child < 0 || waitpid((pid_t)child, &status, 0) < 0 || !WIFEXITED(status) ? 4 : WEXITSTATUS(status);
+		argv[2] = argv[1];
+		argv++;
+	}
 	int listener = strcmp(argv[1], "none") ? load(argv[1]) : 0; /* none: no filter, for comparison */
 	dprintf(1, "%d\n", listener < 0 ? -errno : listener);
 	if (listener < 0 || read(0, line, 1) != 1)

@@ -79,8 +79,9 @@ def encode_table(broker: "Mapping[str, Any]", machine: str | None = None) -> byt
     flags |= FLAG_ABSTRACT if broker.get("unix_abstract", unix_is_free) else 0
     flags |= FLAG_HANDLER if handler else 0
     # a call that has an entry here may still be one that the filter lets pass without asking
-    flags |= FLAG_GROUPS_SEEN if "setgroups" in broker.get("seen", ()) else 0
-    flags |= FLAG_ROOT_SEEN if "chroot" in broker.get("seen", ()) else 0
+    seen = set(broker.get("seen", ()))
+    flags |= FLAG_GROUPS_SEEN if seen >= {"setgroups", "execve", "execveat"} else 0
+    flags |= FLAG_ROOT_SEEN if "chroot" in seen else 0
     head = (
         *(MAGIC, VERSION, len(image.data), arch.audit),
         *(MODES.index(broker["mode"]), AUDITS.index(broker.get("audit", "denials")), flags, broker["timeout_ms"]),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _ADOPT_FD, _LOCK_FD = 3, 4
 _ATTEMPT_SECONDS = 5.0
+_ATTEMPTS, _PAUSE_SECONDS = 5, 0.2
 
 
 def _take_lock(directory: str) -> int:
@@ -33,7 +34,12 @@ def _take_lock(directory: str) -> int:
                 return -1
             sleep(0.005)
         else:
-            return fd
+            break
+    try:
+        posix.unlink(f"{directory}/socket")  # the dead keeper's: with the lock it would say that somebody listens
+    except FileNotFoundError:
+        pass
+    return fd
 
 
 def _spawn(service: "Service", channel: int, lock: int) -> int:
@@ -68,10 +74,20 @@ def find_keeper(service: "Service", fds: tuple[int, int, int]) -> bool:
 
     False: there is none; then the worker goes on alone, since a keeper that has not taken everything ends.
     """
-    lock = _take_lock(service.directory)
-    if lock < 0:
-        complain("another keeper has come; its containers are served there, ours here until they end")
-        return False
+    for attempt in range(_ATTEMPTS):
+        sleep(_PAUSE_SECONDS * attempt)
+        lock = _take_lock(service.directory)
+        if lock < 0:
+            complain("another keeper has come; its containers are served there, ours here until they end")
+            return False
+        if _is_adopted(service, lock, fds):
+            return True
+    complain("no new keeper can be started; the containers are served until they end")
+    return False
+
+
+def _is_adopted(service: "Service", lock: int, fds: tuple[int, int, int]) -> bool:
+    """Whether a new keeper has taken everything; one that is killed meanwhile has not.  `lock` is taken."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = _spawn(service, theirs.fileno(), lock)
     posix.close(lock)
@@ -81,7 +97,6 @@ def find_keeper(service: "Service", fds: tuple[int, int, int]) -> bool:
         ours.close()  # and waits for the end of what has not taken everything
     # a keeper that listens goes into the background
     if posix.waitstatus_to_exitcode(posix.waitpid(pid, 0)[1]) != 0 or not took:
-        complain("no new keeper can be started; the containers are served until they end")
         ours.close()
         return False
     service.join(ours)

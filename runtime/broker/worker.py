@@ -36,7 +36,10 @@ def run_worker(channel_fd: int, root: str, exe_fd: int, site: str) -> int:
         return 1
     journal, control, metrics = hello.fds
     settings = _settings(site)
-    send(channel, Message(READY))
+    try:
+        send(channel, Message(READY))
+    except OSError:
+        pass  # the keeper has died; what it had said before is still to be read
     message = receive(channel)
     if message is None:
         return 0

@@ -91,8 +91,11 @@ def put_in(config: "Mapping[str, Any]", ready: Ready) -> "dict[str, Any]":
     return made
 
 
-def gate_key(digest: str, facts: "HostFacts", reduced: "Mapping[str, Any]", identity: str, observe: bool) -> str:
-    """The name under which it is kept: depends on all that lowering and compiling depend on."""
+def gate_key(digest: str, facts: "HostFacts", reduced: "Mapping[str, Any]", identity: str, *where: "str | bool") -> str:
+    """The name under which it is kept: depends on all that lowering and compiling depend on.
+
+    `where`: the state root, whose broker's socket is in there, and whether denials are observed.
+    """
     said: Any = (
         facts.machine,
         facts.euid,
@@ -105,7 +108,7 @@ def gate_key(digest: str, facts: "HostFacts", reduced: "Mapping[str, Any]", iden
         facts.capabilities,
         facts.joins_own_network,
     )
-    whole: Any = (digest, said, reduced, identity, observe)
+    whole: Any = (digest, said, reduced, identity, where)
     return sha256(dumps(whole, 2))
 
 

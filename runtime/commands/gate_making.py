@@ -26,7 +26,7 @@ def find_ready(invocation: Invocation, chosen: "Resolved", config: "Config", fac
 
     reduced, observe = reduce_config(config), invocation.switch("observe")
     identity = compiler_identity()
-    key = gate_key(chosen.hash, facts, reduced, identity, observe)
+    key = gate_key(chosen.hash, facts, reduced, identity, invocation.root, observe)
     ready = kept_gate(invocation.root, key) if identity else None
     if ready is None:
         from runtime.policy.lower import lower

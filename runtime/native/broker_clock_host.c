@@ -86,8 +86,7 @@ static void free_container(struct broker *broker, struct container *container)
 	(void)close(container->listener);
 	if (container->root >= 0)
 		(void)close(container->root);
-	if (table_leave(broker, loaded))
-		free(loaded);
+	table_retire(broker, loaded);
 	free(container);
 }
 
@@ -114,15 +113,6 @@ void reclaim(struct broker *broker)
 {
 	(void)pthread_mutex_lock(&broker->lock);
 	uint64_t oldest = oldest_epoch(broker);
-	for (struct loaded **place = &broker->retired; *place;) {
-		struct loaded *loaded = *place;
-		if (loaded->epoch > oldest) {
-			place = &loaded->next;
-			continue;
-		}
-		*place = loaded->next;
-		free(loaded);
-	}
 	for (struct container **place = &broker->retired_containers; *place;) {
 		struct container *container = *place;
 		if (container->epoch > oldest || atomic_load(&container->inflight) || !all_left(broker, container)) {
@@ -131,6 +121,15 @@ void reclaim(struct broker *broker)
 		}
 		*place = container->next;
 		free_container(broker, container);
+	}
+	for (struct loaded **place = &broker->retired; *place;) {
+		struct loaded *loaded = *place;
+		if (loaded->epoch > oldest) {
+			place = &loaded->next;
+			continue;
+		}
+		*place = loaded->next;
+		free(loaded);
 	}
 	(void)pthread_mutex_unlock(&broker->lock);
 }

@@ -195,11 +195,7 @@ int broker_swap(struct broker *broker, int index, int table_fd)
 	(void)pthread_mutex_lock(&broker->lock);
 	struct container *container = container_at(broker, index);
 	struct loaded *old = container ? atomic_exchange(&container->loaded, loaded) : loaded;
-	if (table_leave(broker, old)) {
-		old->epoch = atomic_fetch_add(&broker->epoch, 1) + 1;
-		old->next = broker->retired;
-		broker->retired = old;
-	}
+	table_retire(broker, old);
 	(void)pthread_mutex_unlock(&broker->lock);
 	return container ? 0 : -ENOENT;
 }

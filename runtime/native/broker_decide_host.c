@@ -3,19 +3,40 @@
 #include "broker_int.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #define NATIVE_ARCH AUDIT_ARCH_X86_64
 #else
 #define NATIVE_ARCH AUDIT_ARCH_AARCH64
 #endif
+#define PF_FORKNOEXEC 0x40ul /* linux/sched.h; the ninth field of /proc/PID/stat */
 
-/* Init before its program: still our executor, which is trusted, has one thread and cannot execute anything while it waits for us. */
+/* Whether a process has never executed anything: it runs the program that its parent had when it was made. */
+static bool has_not_executed(const struct broker *broker, pid_t pid)
+{
+	char path[32], stat[512];
+	(void)snprintf(path, sizeof(path), "%d/stat", (int)pid);
+	int fd = openat(broker->proc_dir, path, O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? -1 : read(fd, stat, sizeof(stat) - 1);
+	if (fd >= 0)
+		(void)close(fd);
+	if (size <= 0)
+		return false;
+	stat[size] = '\0';
+	const char *at = strrchr(stat, ')'); /* the name before it may hold anything */
+	unsigned long flags;
+	return at && sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %lu", &flags) == 1 && flags & PF_FORKNOEXEC;
+}
+
+/* Init before its program: still our executor, which is trusted, has one thread and cannot execute anything while it waits for us.
+ * An image's program may be that very file, by a link to /proc/self/exe: what has been executed is the container's. */
 bool is_exempt(const struct broker *broker, struct container *container, pid_t pid)
 {
 	char path[32];
@@ -24,8 +45,8 @@ bool is_exempt(const struct broker *broker, struct container *container, pid_t p
 		return false;
 	/* not by "/proc": this thread's root may be that of a container which it worked for before */
 	(void)snprintf(path, sizeof(path), "%d/exe", (int)pid);
-	bool same = pid == container->init && fstatat(broker->proc_dir, path, &status, 0) == 0 && status.st_dev == container->exe_dev &&
-		    status.st_ino == container->exe_ino;
+	bool same = pid == container->init && has_not_executed(broker, pid) && fstatat(broker->proc_dir, path, &status, 0) == 0 &&
+		    status.st_dev == container->exe_dev && status.st_ino == container->exe_ino;
 	if (!same)
 		atomic_store(&container->exempt, false); /* for good */
 	return same;
@@ -61,10 +82,9 @@ static struct verdict handle(struct call *call)
 static void note(struct call *call, int nr)
 {
 	struct container *container = call->container;
-#ifdef __NR_setgroups
-	if (nr == __NR_setgroups)
+	/* a thread that executes takes over the number of its process's first one, which may have had other groups */
+	if (nr == __NR_setgroups || nr == __NR_execve || nr == __NR_execveat)
 		atomic_fetch_add(&container->groups_seen, 1);
-#endif
 	if ((nr == __NR_chroot || nr == __NR_pivot_root) && !atomic_exchange(&container->roots_moved, true))
 		journal_moved(call->broker, container->key);
 }

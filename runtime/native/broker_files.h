@@ -21,7 +21,7 @@ struct lookup {
 	int base;         /* instead of `dir` when >= 0: a descriptor of ours */
 	uint64_t resolve; /* RESOLVE_*, the caller's */
 	int own_root;     /* set: the caller's root is the container's */
-	bool inside;      /* set: what was found lies below it, on a mount that is still there */
+	bool inside;      /* set: what was found lies below it, or on a mount that was below it */
 };
 
 struct object {

@@ -210,9 +210,8 @@ int inject(struct call *call, int fd, bool cloexec); /* the caller's number, or 
 void kill_target(struct call *call);
 /* broker_tables_host.c */
 struct loaded *table_load(struct broker *broker, int fd, int *error); /* for one more user. NULL and -errno in *error */
-/* With the lock held: one user less. True: it was the last, and nobody new can find the table; workers may still look at it. */
-bool table_leave(struct broker *broker, struct loaded *loaded);
-void table_drop(struct broker *broker, struct loaded *loaded); /* the same for one that no worker has seen */
+void table_retire(struct broker *broker, struct loaded *loaded);      /* one user less; the lock is held */
+void table_drop(struct broker *broker, struct loaded *loaded);        /* the same for one that no worker has seen; the lock is not */
 /* broker_container_host.c */
 void container_done(struct broker *broker, struct container *container); /* one call less in flight */
 bool has_room(const struct broker *broker, uint32_t inflight, uint32_t limit);

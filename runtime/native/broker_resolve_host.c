@@ -41,7 +41,8 @@ int look_up(struct call *call, struct lookup *lookup, uint64_t flags)
 			return owned;
 	}
 	int fd = open_path(base, lookup->path, flags, lookup->resolve);
-	/* a way that began at the root of all mounts and followed no magic link does not leave them */
+	/* a way that began at the root of all mounts and followed no magic link does not leave them; the mount that it ends on may be
+	 * taken away meanwhile, by whoever removes the directory below it in another mount namespace */
 	lookup->inside = !relative && root == 1 && roots_are_fixed(call);
 	if (owned >= 0)
 		(void)close(owned);
@@ -85,14 +86,17 @@ int reopen(const struct call *call, int fd, uint64_t flags)
 	return opened < 0 ? -errno : opened;
 }
 
-/* Whether a name says by itself that it is whole. The kernel marks what was removed, and calls "/" what a rename has taken out of the part
- * of a file system that is mounted. */
+/* Whether a name says by itself that it is whole. On the root's own mount alone, which nobody can take away: a name on a mount that is gone
+ * begins there. The kernel marks what was removed, and calls "/" what a rename has taken out of the part of a file system that is mounted.
+ */
 static bool is_whole(const struct container *container, const struct object *object, const char *name, size_t size)
 {
 	static const char removed[] = " (deleted)";
 	size_t mark = sizeof(removed) - 1;
+	if (object->seen.stx_mnt_id != container->root_mount)
+		return false;
 	if (size == 1)
-		return object->seen.stx_ino == container->root_inode && object->seen.stx_mnt_id == container->root_mount;
+		return object->seen.stx_ino == container->root_inode;
 	return size < mark || memcmp(name + size - mark, removed, mark) != 0;
 }
 

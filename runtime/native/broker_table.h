@@ -17,7 +17,7 @@ enum table_audit { AUDIT_NONE, AUDIT_DENIALS, AUDIT_DECISIONS, AUDIT_ALL, AUDIT_
 enum table_flag {
 	TABLE_KILL = 1,        /* on failure: kill the caller instead of denying */
 	TABLE_ABSTRACT = 2,    /* abstract unix addresses are allowed */
-	TABLE_GROUPS_SEEN = 4, /* setgroups is notified, so groups may be remembered between calls */
+	TABLE_GROUPS_SEEN = 4, /* setgroups and execve are notified, so groups may be remembered between calls */
 	/* 8 is Python's alone */
 	TABLE_ROOT_SEEN = 16, /* chroot is notified, and nothing else of the callers' can change a root or a mount */
 };

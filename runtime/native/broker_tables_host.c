@@ -77,7 +77,8 @@ struct loaded *table_load(struct broker *broker, int fd, int *error)
 	return loaded;
 }
 
-bool table_leave(struct broker *broker, struct loaded *loaded)
+/* One user less. True: it was the last, and nobody new can find the table. */
+static bool leave(struct broker *broker, struct loaded *loaded)
 {
 	if (--loaded->users)
 		return false;
@@ -94,8 +95,19 @@ void table_drop(struct broker *broker, struct loaded *loaded)
 	if (!loaded)
 		return;
 	(void)pthread_mutex_lock(&broker->lock);
-	bool last = table_leave(broker, loaded);
+	bool last = leave(broker, loaded);
 	(void)pthread_mutex_unlock(&broker->lock);
 	if (last)
 		free(loaded);
+}
+
+/* A call may be decided by it through whichever container had it, one that has another table by now among them: so it is never
+ * freed at once, however long ago its last container went. */
+void table_retire(struct broker *broker, struct loaded *loaded)
+{
+	if (!leave(broker, loaded))
+		return;
+	loaded->epoch = atomic_fetch_add(&broker->epoch, 1) + 1;
+	loaded->next = broker->retired;
+	broker->retired = loaded;
 }

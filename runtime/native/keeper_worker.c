@@ -97,14 +97,14 @@ static void worker_lost(struct keeper *keeper, struct worker *worker)
 	(void)SYS(close, worker->pidfd);
 	(void)SYS(close, worker->socket);
 	worker->socket = -1;
-	if (worker->ready) {
+	if (worker->settled || (worker->ready && !worker->serves)) {
 		report_warning("the broker's worker has ended; the next one takes over");
 		return;
 	}
 	int64_t pause = 50000000ll << (keeper->failures < 7 ? keeper->failures : 7);
 	keeper->retry_ns = keeper_now() + (pause < RETRY_MAX_NS ? pause : RETRY_MAX_NS);
 	keeper->failures++;
-	report_error("the broker's worker has ended before it was ready");
+	report_error("the broker's worker has ended before it served");
 }
 
 static struct worker *serving(struct keeper *keeper)
@@ -218,9 +218,9 @@ static void take_message(struct keeper *keeper, struct worker *worker, const str
 	struct registration *registration = registration_find(keeper, message->key);
 	if (message->kind == WORKER_READY) {
 		worker->ready = true;
-		keeper->failures = 0;
 	} else if (message->kind == WORKER_SETTLED) {
 		worker->settled = true;
+		keeper->failures = 0;
 	} else if (message->kind == WORKER_TABLE && registration && packet->fd_count > 0) {
 		close_scoped_fd(&registration->table);
 		registration->table = packet->fds[0];

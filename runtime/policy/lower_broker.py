@@ -91,7 +91,8 @@ def _seen(findings: "Findings", files: "Files", unix: "Mapping[str, Any]") -> tu
         return ()
     # mounts and other mount namespaces are denied by the filter itself there; the other modes may hand such denials on
     closed = files.restricted and findings.mode == "enforce"
-    return ("setgroups", "chroot") if closed else ("setgroups",)
+    groups = ("setgroups", "execve", "execveat")
+    return (*groups, "chroot") if closed else groups
 
 
 def _needs_rights(findings: "Findings", calls: "Mapping[str, Mapping[str, Any]]") -> str | None:

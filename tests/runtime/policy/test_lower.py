@@ -55,7 +55,9 @@ def test_required_namespaces() -> None:
 def test_the_host_s_own_network_is_no_namespace_of_the_container() -> None:
     """Engines join it by path for --network host."""
     one = layer(namespaces={"required": ["network"]})
-    asked = {"namespaces": [{"type": "network", "path": "/run/docker/netns/default"}, {"type": "pid"}, {"type": "mount"}]}
+    asked = {
+        "namespaces": [{"type": "network", "path": "/run/docker/netns/default"}, {"type": "pid"}, {"type": "mount"}]
+    }
     assert refusal(one, made=config(linux=asked)) == []
     assert refusal(one, made=config(linux=asked), joins_own_network=True) == [
         "/p.yaml: namespaces.required: network: the config joins the host's own"
