@@ -24,6 +24,7 @@ _INTERNET = frozenset((2, 10))
 _RAW = frozenset((3, 10))  # SOCK_RAW, SOCK_PACKET
 _TIME = "limits.wall_time"
 _OF_RAW = "no single line: raw sockets go round every rule about peers and ports"
+_OF_KIND = "no single line: the broker does not open it, whatever the rules say"
 _TAKE = "an allow elsewhere cannot help: layers only take away"
 
 
@@ -55,6 +56,8 @@ def advice(denial: "Denial", layers: "Sequence[Layer]", resolve: "Resolve" = str
         lines = [line for layer in layers for line in _of_registers(entry, layer)]
     if _OF_RAW in lines:
         return [_OF_RAW]
+    if not lines and is_unjudged(entry):
+        return [_OF_KIND]
     rule = entry.get("rule")
     return list(dict.fromkeys(lines)) or [f"no single line: it would go round {rule or 'other rules of the policy'}"]
 

@@ -155,7 +155,7 @@ CREATING = ["0x0", "0x0", "0x241"]
         (entry("openat", "read /w/x.py/of"), [NO_LINE]),
         (entry("openat", "read /w/deep/x.py"), [NO_LINE]),
         (entry("openat", "openat /w/x.no flags 0x0"), ["take it out of filesystem.hide of /p/a.yaml"]),
-        (entry("openat", "openat /proc flags 0x90800"), [NO_LINE]),
+        (entry("openat", "openat /proc flags 0x90800"), [advising._OF_KIND]),
         (entry("openat", "read /dev/null", args=CREATING), [READ.format("/dev/null")]),
         (entry("openat", "write /dev/null", args=CREATING, verdict="would-deny"), [READ.format("/dev/null")]),
         (entry("openat", "write /dev/shm/x", args=CREATING), ["filesystem.write: [/dev/shm] in a.yaml:2"]),
