@@ -1,7 +1,8 @@
-"""The README's policy, as it stands there, with an ordinary shell script under it."""
+"""What the documents say of trying policies: the README's, with an ordinary shell script under it, and a built-in one in audit mode."""
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from integration.framework.container import Container
@@ -34,3 +35,21 @@ def test_a_shell_script_under_the_readmes_policy(container: Container) -> None:
         "cat: can't open '/workspace/secret': Permission denied",
         "ls: can't open '/proc': Permission denied",
     ]
+
+
+def test_a_built_in_policy_is_tried_as_a_copy(container: Container) -> None:
+    """Audit in a copy enforces nothing and says what it would; in a file that extends the policy it does not hold."""
+    runtime, words = container.runtime, "broker: {mode: audit}\n"
+    copy, extended = container.bundle.path / "try.yaml", container.bundle.path / "extended.yaml"
+    shown = subprocess.run([str(runtime.path), "policy", "show", "agent"], capture_output=True, text=True, check=True)
+    copy.write_text(shown.stdout + words)
+    extended.write_text(f"name: extended\nextends: agent\n{words}")
+    container.bundle.file("/srv/keep")
+    container.bundle.shell("echo x >/srv/new && echo y >/dev/null && echo written")
+    tried = container.run("--policy", str(copy), "--explain-denials").ok()
+    assert tried.out == "written\n"
+    assert "sh: openat /srv/new: would be denied" in tried.err
+    assert "/dev/null" not in tried.err
+    assert f"filesystem.write: [/srv] in {copy}:" in tried.err
+    (container.bundle.rootfs / "srv/new").unlink()
+    assert "can't create /srv/new: Read-only file system" in container.run("--policy", str(extended)).err

@@ -21,7 +21,11 @@ _REFUSALS = ("EROFS", "EACCES", "EPERM")
 _O_CREAT = 0o100
 # how the core begins the text of an open that it has judged, the longest first; and what has to be allowed for it
 _JUDGED = (("read and write ", "write"), ("look at ", "read"), ("write ", "write"), ("read ", "read"))
-_DEVICES = frozenset(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "ptmx"))
+# links to what the program has open: as devices, they are not what a read-only mount protects
+_OPEN_ALREADY = ("stdin", "stdout", "stderr")
+_DEVICES = frozenset(
+    f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "ptmx", *_OPEN_ALREADY)
+)
 
 
 @record

@@ -215,6 +215,7 @@ def test_audit_denies_nothing() -> None:
     device = entry("openat", "write /dev/null", verdict="would-deny", mode="audit", args=CREATING)
     writing = policy_layer(filesystem={"read": None, "write": [["/tmp", 1]], "execute": None, "hide": []})
     assert suggesting.would_pass(device, [writing])
+    assert suggesting.would_pass({**device, "target": "write /dev/stderr"}, [writing])
     assert not suggesting.would_pass(device, [writing, WILD])
     assert not suggesting.would_pass({**device, "target": "write /dev/shm/x"}, [writing])
 
