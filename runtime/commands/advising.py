@@ -193,6 +193,9 @@ def _of_calls(call: str, part: "Mapping[str, Any]", layer: "Layer") -> list[str]
 def unseen(layers: "Sequence[Layer]") -> str:
     """What may have been denied without our hearing of it."""
     found = ["what a missing capability or a file's own mode refuses"]
+    modes = {(layer.get("broker") or {}).get("mode") for layer in layers}
+    if modes == {"audit"} and any((layer.get("filesystem") or {}).get("write") is not None for layer in layers):
+        found.append("under audit, what changes files without opening them")
     if any((layer.get("filesystem") or {}).get("execute") is not None for layer in layers):
         found.append("libraries that cannot be mapped from where nothing may be executed")
     networks = [layer.get("network") or {} for layer in layers]

@@ -278,6 +278,9 @@ def test_what_cannot_be_seen_is_said() -> None:
     assert "capability" in advising.unseen([layer()])
     assert "libraries" in advising.unseen([FILES])
     assert "loopback" in advising.unseen([NETWORK])
+    audited = {**FILES, "broker": {"mode": "audit"}}
+    assert "under audit" in advising.unseen([audited])
+    assert "under audit" not in advising.unseen([audited, {**FILES, "broker": {"mode": "enforce"}}])
 
 
 def test_equal_denials_are_one() -> None:
