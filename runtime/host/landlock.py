@@ -3,11 +3,12 @@
 The kernel has one sure answer, landlock_create_ruleset(2), and Python has no door to it.  What is certain without it is the kernel's
 list of active security modules: a Landlock that was built in but left out on the boot line is not in it.  There the version tells
 which ABI upstream's kernel of that version has, and distributions add to it and never take away, so that the masks of that ABI are
-taken.  Where nobody mounted securityfs (inside another container, mostly) the program itself is started to make the system call;
-that costs a process, and is no guess.
+taken.  Where nobody mounted securityfs (inside another container, mostly) the planner's own interpreter makes the system call, and
+under the stock one the program itself is started to make it; that costs a process, and is no guess.
 """
 
 import posix
+import sys
 
 from runtime.abi.landlock import abi_since
 from runtime.host.probe import probe_kernel, read_file
@@ -46,4 +47,8 @@ def probe_landlock(exe_fd: int) -> int:
     modules = read_file(_ACTIVE_MODULES).rstrip(b"\n")
     if modules:
         return active_abi(modules, probe_kernel(posix.uname().release))
+    asking = getattr(sys, "postern_landlock_abi", None)
+    if asking is not None:
+        abi: int = asking()
+        return abi
     return _ask_the_program(exe_fd) if exe_fd >= 0 else 0

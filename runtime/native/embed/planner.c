@@ -14,7 +14,11 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -64,6 +68,24 @@ static int set_path(const char *entry)
 	}
 	int result = path ? PySys_SetObject("path", path) : -1;
 	Py_XDECREF(path);
+	return result;
+}
+
+/* The one question to the kernel that a plan may depend on and Python has no door to: see runtime/host/landlock.py. */
+static PyObject *landlock_abi(PyObject *self, PyObject *nothing)
+{
+	(void)self;
+	(void)nothing;
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u /* LANDLOCK_CREATE_RULESET_VERSION */);
+	return PyLong_FromLong(abi < 0 ? 0 : abi);
+}
+
+static int offer_landlock_abi(void)
+{
+	static PyMethodDef definition = {"landlock_abi", landlock_abi, METH_NOARGS, NULL};
+	PyObject *function = PyCFunction_New(&definition, NULL);
+	int result = function ? PySys_SetObject("postern_landlock_abi", function) : -1;
+	Py_XDECREF(function);
 	return result;
 }
 
@@ -217,7 +239,7 @@ int main(int argc, char **argv)
 	take_data();
 	PyObjectArenaAllocator arenas = {NULL, new_arena, free_arena};
 	PyObject_SetArenaAllocator(&arenas);
-	if (initialize(argc - 4, argv + 4) != 0 || set_path(argv[2]) != 0)
+	if (initialize(argc - 4, argv + 4) != 0 || set_path(argv[2]) != 0 || offer_landlock_abi() != 0)
 		leave_to_stock(argc, argv, cwd);
 	PyGC_Disable(); /* what one plan allocates is never garbage */
 	if (link_modules(argc, argv) != 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,16 @@ def test_a_program_that_cannot_be_started_is_no_answer(monkeypatch: pytest.Monke
     assert landlock.probe_landlock(fd) == 0
     os.close(fd)
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_the_planner_asks_by_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its own interpreter has a function for it, so that no process is started; the kernel's list goes first."""
+    monkeypatch.setattr(sys, "postern_landlock_abi", lambda: 5, raising=False)
+    monkeypatch.setattr(landlock, "_ACTIVE_MODULES", "/nonexistent")
+    assert landlock.probe_landlock(-1) == 5
+    (tmp_path / "lsm").write_text("capability,yama\n")
+    monkeypatch.setattr(landlock, "_ACTIVE_MODULES", str(tmp_path / "lsm"))
+    assert landlock.probe_landlock(-1) == 0
 
 
 def test_what_nobody_can_tell_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
