@@ -106,14 +106,20 @@ def test_procfs_shows_the_caller_and_nobody_else() -> None:
     assert words[11:] == ["Mem", str(EACCES), str(EACCES)]
 
 
-def test_a_remembered_group_is_forgotten_when_it_is_given_up(tmp_path: Path) -> None:
-    """A file of a group cannot be opened any more once the caller has left it."""
-    file = tmp_path / "file"
+def of_a_group(place: Path) -> Path:
+    """A file that only members of group 12345 can read."""
+    file = place / "file"
     file.write_text("group")
     os.chown(file, 65534, 12345)
     file.chmod(0o040)
-    for directory in (tmp_path, *tmp_path.parents[:2]):
+    for directory in (place, *place.parents[:2]):
         directory.chmod(0o755)
+    return file
+
+
+def test_a_remembered_group_is_forgotten_when_it_is_given_up(tmp_path: Path) -> None:
+    """A file of a group cannot be opened any more once the caller has left it."""
+    file = of_a_group(tmp_path)
     script = ATTEMPT + (
         "import ctypes; os.setgroups([12345]); before = attempt(sys.argv[1]); again = attempt(sys.argv[1])\n"
         "os.setgroups([]); print(before, again, attempt(sys.argv[1]))"
@@ -124,12 +130,7 @@ def test_a_remembered_group_is_forgotten_when_it_is_given_up(tmp_path: Path) -> 
 
 def test_a_thread_that_executes_has_its_own_groups(tmp_path: Path) -> None:
     """It takes over the number of its process's first thread, and what was remembered of that one is not its own."""
-    file = tmp_path / "file"
-    file.write_text("group")
-    os.chown(file, 65534, 12345)
-    file.chmod(0o040)
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)
+    file = of_a_group(tmp_path)
     script = ATTEMPT + (
         "import _thread, ctypes, time; os.setgroups([12345]); print(attempt(sys.argv[1]), flush=True)\n"
         f"def leave():\n    ctypes.CDLL(None).syscall({gate.NUMBERS['setgroups']}, 0, None)\n"

@@ -7,7 +7,7 @@ import posix
 import select
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 
-from runtime.broker.keeper_wire import ADD, SETTLED, Message, receive
+from runtime.broker.keeper_wire import SETTLED, Message
 from runtime.broker.registry import Registration
 
 TYPE_CHECKING = False
@@ -29,18 +29,10 @@ def make_room(count: int) -> None:
 def _take(service: "Service", count: int) -> list[Registration]:
     """As many registrations as the keeper has announced, fewer if it dies meanwhile; whatever else it says counts at once."""
     arrived: list[Registration] = []
-    while len(arrived) < count:
-        try:
-            message = receive(service.channel)
-        except (OSError, ValueError):
-            message = None
-        if message is None:
-            service.running = False
-            break
-        if message.kind == ADD:
-            arrived.append(Registration(message))
-        else:
-            service.hear(message)
+    while len(arrived) < count and service.running:
+        registration = service.next_registration()
+        if registration is not None:
+            arrived.append(registration)
     return arrived
 
 

@@ -114,6 +114,12 @@ class Service:
     # --- the keeper
 
     def _read_keeper(self) -> None:
+        registration = self.next_registration()
+        if registration is not None and self.admit(registration):
+            self.know(registration)
+
+    def next_registration(self) -> Registration | None:
+        """What the keeper says next, if it is a registration; anything else counts at once, its end among it."""
         try:
             message = receive(self.channel)
         except (OSError, ValueError):
@@ -121,11 +127,10 @@ class Service:
         if message is None:
             self.running = False
         elif message.kind == ADD:
-            registration = Registration(message)
-            if self.admit(registration):
-                self.know(registration)
+            return Registration(message)
         else:
             self.hear(message)
+        return None
 
     def hear(self, message: Message) -> None:
         """What a keeper says beside registrations."""

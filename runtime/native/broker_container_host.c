@@ -94,7 +94,8 @@ static void open_root(struct broker *broker, struct container *container, const 
 	good = good && record->inode == seen.stx_ino && record->mount == seen.stx_mnt_id;
 	if (good) {
 		container->noted = record->noted;
-		atomic_store(&container->roots_moved, record->moved != 0);
+		atomic_store(&container->roots_moved, record->moved & NOTED_ROOTS);
+		atomic_store(&container->threads_execute, record->moved & NOTED_THREADS);
 	}
 	(void)pthread_mutex_unlock(&broker->lock);
 	if (!good) { /* init has changed its root since: without the container's own nothing can be judged */

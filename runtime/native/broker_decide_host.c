@@ -23,13 +23,8 @@ static bool has_not_executed(const struct broker *broker, pid_t pid)
 {
 	char path[32], stat[512];
 	(void)snprintf(path, sizeof(path), "%d/stat", (int)pid);
-	int fd = openat(broker->proc_dir, path, O_RDONLY | O_CLOEXEC);
-	ssize_t size = fd < 0 ? -1 : read(fd, stat, sizeof(stat) - 1);
-	if (fd >= 0)
-		(void)close(fd);
-	if (size <= 0)
+	if (read_text(openat(broker->proc_dir, path, O_RDONLY | O_CLOEXEC), stat, sizeof(stat)) <= 0)
 		return false;
-	stat[size] = '\0';
 	const char *at = strrchr(stat, ')'); /* the name before it may hold anything */
 	unsigned long flags;
 	return at && sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %lu", &flags) == 1 && flags & PF_FORKNOEXEC;
@@ -82,11 +77,16 @@ static struct verdict handle(struct call *call)
 static void note(struct call *call, int nr)
 {
 	struct container *container = call->container;
-	/* a thread that executes takes over the number of its process's first one, which may have had other groups */
-	if (nr == __NR_setgroups || nr == __NR_execve || nr == __NR_execveat)
+	if (nr == __NR_setgroups)
 		atomic_fetch_add(&container->groups_seen, 1);
+	/* A thread that executes takes over the number of its process's first one, whose groups may be others, and that one may be looked
+	 * at once more before it ends: from here on nothing is remembered. */
+	bool executes = nr == __NR_execve || nr == __NR_execveat;
+	if (executes && !atomic_load(&container->threads_execute) && !is_first_thread(call) &&
+		!atomic_exchange(&container->threads_execute, true))
+		journal_note(call->broker, container->key, NOTED_THREADS);
 	if ((nr == __NR_chroot || nr == __NR_pivot_root) && !atomic_exchange(&container->roots_moved, true))
-		journal_moved(call->broker, container->key);
+		journal_note(call->broker, container->key, NOTED_ROOTS);
 }
 
 static struct verdict decide_call(struct call *call)

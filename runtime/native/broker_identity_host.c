@@ -82,7 +82,7 @@ struct pidfd_info {
 static int read_ids(struct call *call, struct target *target, bool whole)
 {
 	uint64_t seen = atomic_load(&call->container->groups_seen);
-	bool known = target->ids.group_count >= 0 && target->groups_seen == seen &&
+	bool known = target->ids.group_count >= 0 && target->groups_seen == seen && !atomic_load(&call->container->threads_execute) &&
 		     call->table->header->flags & call->container->noted & TABLE_GROUPS_SEEN;
 	struct pidfd_info info = {.mask = PIDFD_INFO_CREDS};
 	int pidfd = known && !whole ? target_pidfd(target) : -1;

@@ -36,10 +36,12 @@ struct slot {
 };
 _Static_assert(sizeof(struct slot) == 120 || sizeof(struct slot) == 128, "slots are small");
 
+#define NOTED_ROOTS 1u   /* somebody in there has called chroot */
+#define NOTED_THREADS 2u /* a thread that was not its process's first one has executed a program */
 /* What a container's own root directory is, kept in the journal: after a restart init may have changed its own. */
 struct root_record {
 	uint64_t key, mount, inode;
-	uint32_t moved; /* somebody in there has called chroot */
+	uint32_t moved; /* NOTED_* */
 	uint32_t noted; /* of its first table: TABLE_*_SEEN, which say what its filter notifies; later tables have the same filter */
 };
 struct journal {
@@ -71,6 +73,7 @@ struct container {
 	uint32_t noted;                         /* as in the journal */
 	bool root_is_mount;                     /* nothing of its mount namespace lies outside of it */
 	_Atomic bool roots_moved;               /* a caller's root may be another one than the container's: it is looked at each time */
+	_Atomic bool threads_execute;           /* a thread's number may be another one's by now: its groups are looked at each time */
 	_Atomic uint64_t groups_seen;           /* calls of setgroups: what was remembered before the last one may be wrong */
 	_Atomic uint64_t seen[SEEN_CALLS / 64]; /* mode record: calls that were told already */
 	_Atomic uint64_t received, allowed, denied, continued, asked, timed_out, lost, replayed, lost_events, micros[20];
@@ -226,7 +229,7 @@ struct slot *slot_take(struct broker *broker);
 void slot_give(struct broker *broker, struct slot *slot);
 void slot_clear(struct slot *slot);
 struct root_record *journal_root(struct broker *broker, uint64_t key, bool create);
-void journal_moved(struct broker *broker, uint64_t key);
+void journal_note(struct broker *broker, uint64_t key, uint32_t what);
 void journal_forget(struct broker *broker, uint64_t key);
 /* broker_ask_host.c */
 bool park(struct call *call);
@@ -244,6 +247,8 @@ struct target *target_of(struct call *call); /* NULL: it is gone */
 void targets_forget(struct worker *worker);
 bool target_is_new(struct call *call, bool *again); /* after -ESRCH: forget and try once more */
 int target_read_status(struct target *target);
+bool is_first_thread(struct call *call);
+ssize_t read_text(int fd, char *text, size_t size); /* what fits, and a zero; closes `fd`, which may be -errno. <= 0: nothing */
 int target_pidfd(struct target *target);
 int target_fd(struct call *call, int fd);                                          /* a duplicate, or -errno */
 int copy_in(const struct call *call, uint64_t address, void *to, size_t size);     /* all of it, or -EFAULT */

@@ -85,12 +85,12 @@ struct root_record *journal_root(struct broker *broker, uint64_t key, bool creat
 }
 
 /* For the brokers that come after us. */
-void journal_moved(struct broker *broker, uint64_t key)
+void journal_note(struct broker *broker, uint64_t key, uint32_t what)
 {
 	(void)pthread_mutex_lock(&broker->lock);
 	struct root_record *record = journal_root(broker, key, false);
 	if (record)
-		record->moved = 1;
+		record->moved |= what;
 	(void)pthread_mutex_unlock(&broker->lock);
 }
 

@@ -128,13 +128,8 @@ static bool is_own(struct call *call, int directory)
 	ssize_t a = readlinkat(directory, "ns/pid", there, sizeof(there)), b = readlinkat(target->proc, "ns/pid", here, sizeof(here));
 	if (a <= 0 || a != b || a == sizeof(there) || memcmp(there, here, (size_t)a) != 0 || target->levels < 1)
 		return false;
-	int fd = open_below(directory, "status", O_RDONLY);
-	ssize_t size = fd < 0 ? -1 : read(fd, status, sizeof(status) - 1);
-	if (fd >= 0)
-		(void)close(fd);
-	if (size <= 0)
+	if (read_text(open_below(directory, "status", O_RDONLY), status, sizeof(status)) <= 0)
 		return false;
-	status[size] = '\0';
 	const char *line = strstr(status, "\nNStgid:");
 	if (!line)
 		return false;

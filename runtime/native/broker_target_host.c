@@ -152,6 +152,28 @@ int target_read_status(struct target *target)
 	return 0;
 }
 
+/* False also where nobody can tell. */
+bool is_first_thread(struct call *call)
+{
+	struct target *target;
+	int error;
+	bool again = false;
+	do {
+		target = target_of(call);
+		error = target ? target_read_status(target) : -ESRCH;
+	} while (error == -ESRCH && target_is_new(call, &again));
+	return error == 0 && target->tgid == target->tid;
+}
+
+ssize_t read_text(int fd, char *text, size_t size)
+{
+	ssize_t got = fd < 0 ? -1 : read(fd, text, size - 1);
+	if (fd >= 0)
+		(void)close(fd);
+	text[got < 0 ? 0 : got] = '\0';
+	return got;
+}
+
 int target_pidfd(struct target *target)
 {
 	if (target->pidfd >= 0)

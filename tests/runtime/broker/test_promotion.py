@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from runtime.broker import service as service_module
 from runtime.broker.keeper_wire import ADD, OVER, SETTLED, Message, receive, send
 from runtime.broker.promotion import make_room, take_up
 from runtime.broker.registry import Registration
@@ -26,7 +27,9 @@ class Core:
 
 
 class Service:
-    """Notes what it is asked to do."""
+    """Notes what it is asked to do; reads what the keeper says as the real one does."""
+
+    next_registration = service_module.Service.next_registration
 
     def __init__(self, channel: socket.socket, core: Core, *refused: int) -> None:
         self.channel, self.core, self.running = channel, core, True
