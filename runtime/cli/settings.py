@@ -10,7 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SITE = "/etc/postern"  # may be missing: there is no site then
 _ASKING = ("create", "run", "exec", "plan", "policy")  # the verbs that ask the site
 _MANAGERS = ("cgroupfs", "systemd", "disabled")
 _REMOTE_LOGS = ("journald:", "syslog:")
@@ -80,8 +79,10 @@ def _policy_dir(directory: str, verb: str) -> str:
     """A site that is named has to be there: a misspelt one would have neither floor nor default.  Raises: UsageError."""
     if not directory:
         raise UsageError('invalid --policy-dir "": must name a directory')
+    from runtime.commands.gating import SITE
+
     path = absolute(directory.rstrip("/") or "/")
-    if verb in _ASKING and path != _SITE:
+    if verb in _ASKING and path != SITE:  # the usual one may be missing: there is no site then
         try:
             posix.stat(f"{path}/.")
         except OSError as error:

@@ -5,7 +5,7 @@ import posix
 from runtime.abi.capabilities import CAPABILITY_BITS
 from runtime.errors import BrokerError
 from runtime.launch.broker import ensure_broker
-from runtime.policy.lower_broker import RIGHTS
+from runtime.policy.broker_rights import RIGHTS
 from runtime.policy.trusted import DIRECTORY
 
 TYPE_CHECKING = False

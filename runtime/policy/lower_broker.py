@@ -6,6 +6,7 @@ The dict is encoded by `runtime.broker.table`.  Pure.
 """
 
 from runtime.abi.capabilities import CAPABILITY_BITS
+from runtime.policy.broker_rights import RIGHTS
 from runtime.policy.enforcement import BROKER, needs_broker
 from runtime.policy.lower_syscalls import NAMING
 from runtime.policy.sections import ALLOW, ENOSYS, ERRNO, KILL, NOTIFY, masked, passing, rule
@@ -27,7 +28,6 @@ _HANDLERS = {
     **{name: name for name in ("connect", "bind", "mount")},
 }
 _ACTING = frozenset(("open", "connect", "bind", "send", "mknod"))
-RIGHTS = ("CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE")
 # flags of open(2) without which a file cannot be changed
 _WRITING = (1, 2, 0o100, 0o1000)
 _O_PATH = 0o10000000

@@ -308,3 +308,17 @@ def test_importing_the_command_line_costs_few_modules() -> None:
         [BASE_PYTHON, "-I", "-S", "-c", code, str(CHECKOUT)], capture_output=True, text=True, check=True
     )
     assert len(result.stdout.split()) <= 14
+
+
+def test_asking_for_a_broker_lowers_nothing() -> None:
+    """Each create and exec under a policy that needs one does it, also where everything else is known from before."""
+    code = "import sys; sys.path.append(sys.argv[1]); import runtime.commands.brokering; print(*(n for n in sys.modules if n[:7] == 'runtime'))"
+    result = subprocess.run(
+        [BASE_PYTHON, "-I", "-S", "-c", code, str(CHECKOUT)], capture_output=True, text=True, check=True
+    )
+    loaded = set(result.stdout.split())
+    assert {name for name in loaded if name.startswith("runtime.policy.")} <= {
+        "runtime.policy.broker_rights",
+        "runtime.policy.trusted",
+    }
+    assert not {name for name in loaded if name.startswith(("runtime.seccomp.", "runtime.plan."))}

@@ -14,7 +14,7 @@ from runtime.commands import brokering
 from runtime.commands.invocation import Invocation
 from runtime.errors import BrokerError
 from runtime.launch.broker import Keeper
-from runtime.policy.lower_broker import RIGHTS
+from runtime.policy.broker_rights import RIGHTS
 
 ALL = sum(CAPABILITY_BITS[name] for name in RIGHTS)
 
