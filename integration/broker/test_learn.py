@@ -110,7 +110,12 @@ def test_what_comes_to_nothing_is_no_need(container: Container) -> None:
 
 def test_sockets_and_addresses_are_learned(container: Container) -> None:
     """Domains, types, the port that was bound and the peer that was connected to; replayed it connects again."""
-    script = "nc -l -p 7070 >/tmp/got & until echo hi | nc 127.0.0.1 7070; do sleep 0.3; done; wait; cat /tmp/got"
+    # a server without input would close its side at once, and a client that sees that first sends nothing
+    server = "sleep 1000 | nc -l -p 7070 >/tmp/got &"
+    client = (
+        "until echo hi | nc 127.0.0.1 7070; do sleep 0.3; done; until [ -s /tmp/got ]; do sleep 0.1; done; cat /tmp/got"
+    )
+    script = f"{server} {client}"
     (container.bundle.rootfs / "bin/nc").symlink_to("busybox")
     container.bundle.shell(script)
     path, done = learn(container)
