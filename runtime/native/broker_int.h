@@ -290,5 +290,6 @@ struct verdict handle_record(struct call *call);
 struct verdict handle_audit(struct call *call); /* what would have been refused, and lets it pass */
 int judge_open(struct call *call);              /* mode audit: 0, or the errno that would have been */
 int judge_socket(struct call *call);
+int judge_change(struct call *call);
 
 #endif

@@ -243,7 +243,7 @@ def _guards(findings: "Findings", files: "Files", restricted: bool) -> "list[Sec
     if files.restricted:
         sections.append(passing([rule(MOUNTING, ERRNO, EPERM)]))
         sections += _joining(CLONE_NEWNS)  # another mount namespace is another tree
-    if files.restricted and files.table:
+    if files.restricted and files.by_name:
         # the broker goes by names, which mean something else in another mount namespace; a user namespace gives the right to make one
         sections += _making(findings, CLONE_NEWNS | CLONE_NEWUSER)
     if files.no_exec:

@@ -28,6 +28,7 @@ SOURCES = (
     "probe_host.c",
     "broker_answer_host.c",
     "broker_ask_host.c",
+    "broker_audit_host.c",
     "broker_clock_host.c",
     "broker_container_host.c",
     "broker_control_host.c",
