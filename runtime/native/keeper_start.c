@@ -89,14 +89,18 @@ static void add_namespace(struct text *text, const char *path)
 }
 
 /* The lock's content, for those who need a broker: whose config.toml this one goes by (nothing: the usual one), its capabilities, its user
- * and its pid namespace, a line each. They compare: what it lacks its workers lack. */
+ * and its pid namespace, a line each. They compare: what it lacks its workers lack. The last line is a number that stays as long as each
+ * keeper adopts the worker of the one before: what one of them was given the next one has. */
 static int describe_self(const struct keeper *keeper)
 {
 	char words[PATH_MAX + 128];
 	struct text text = text_in(words, sizeof(words));
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct data[2];
+	struct __kernel_timespec now;
 	long ret = SYS(capget, &header, data);
+	if (ret == 0)
+		ret = SYS(clock_gettime, 0 /* CLOCK_REALTIME */, &now);
 	if (ret < 0)
 		return (int)ret;
 	text_add(&text, keeper->front->policy_dir ? keeper->front->policy_dir : "");
@@ -104,6 +108,8 @@ static int describe_self(const struct keeper *keeper)
 	text_add_number(&text, (int64_t)((uint64_t)data[1].permitted << 32 | data[0].permitted));
 	add_namespace(&text, "/proc/self/ns/user");
 	add_namespace(&text, "/proc/self/ns/pid");
+	text_add(&text, "\n");
+	text_add_number(&text, now.tv_sec * SECOND_NS + now.tv_nsec);
 	if (text.cut)
 		return -ENAMETOOLONG;
 	ret = SYS(ftruncate, keeper->lock, 0);
