@@ -26,7 +26,7 @@ _CHANGING = frozenset(
 _MUTATING = NAMING | MAKING | _CHANGING | {"creat"}
 _EXECUTING = frozenset(("execve", "execveat"))
 # a link at the end of the path is what they mean, not what it leads to
-UNFOLLOWED = NAMING | MAKING | {"lchown", "lsetxattr", "lremovexattr"}
+UNFOLLOWED = NAMING | MAKING | {"lchown", "lsetxattr", "lremovexattr", "bind"}
 
 
 def _flags(call: str, args: "tuple[int, ...]") -> int:
