@@ -51,6 +51,7 @@ class Stranger:
 
     def __init__(self, broker: Broker, uid: int = 0) -> None:
         """Nothing answers until `take` is called."""
+        broker.end()
         broker.directory.mkdir(mode=0o700, exist_ok=True)
         self.path = broker.directory / "socket"
         self.lock = os.open(broker.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -301,10 +301,18 @@ def test_processes_of_one_container_leave_room_for_others(keeper: Keeper, listen
 
 
 def test_a_second_keeper_leaves_the_place_to_the_first(keeper: Keeper, program: list[str]) -> None:
-    """One a root; the other one is content."""
-    words = ["--root", str(keeper.root), "broker", "--foreground"]
-    assert subprocess.run([*program, *words], check=False, timeout=20).returncode == 0
+    """One a root; the other one is content, and in the foreground its turn comes when the first has ended."""
+    words = [*program, "--root", str(keeper.root), "broker"]
+    assert subprocess.run(words, check=False, timeout=20).returncode == 0
     assert broker.is_listening(str(keeper.root))
+    with subprocess.Popen([*program, *keeper.words], stderr=subprocess.PIPE, text=True) as service:
+        assert service.stderr is not None
+        assert "another broker serves here" in service.stderr.readline()
+        keeper.process.terminate()
+        assert keeper.process.wait(20) == 0
+        keeper.wait(lambda: broker.is_listening(str(keeper.root)))
+        service.terminate()
+        assert service.wait(20) == 0
 
 
 def test_a_directory_that_others_can_enter_is_refused(program: list[str], tmp_path: Path) -> None:
