@@ -198,6 +198,7 @@ int broker_swap(struct broker *broker, int index, int table_fd)
 	struct loaded *old = container ? atomic_exchange(&container->loaded, loaded) : loaded;
 	table_retire(broker, old);
 	(void)pthread_mutex_unlock(&broker->lock);
+	clock_wake(broker, BUSY);
 	return container ? 0 : -ENOENT;
 }
 
@@ -216,6 +217,7 @@ int container_retire(struct broker *broker, int index, bool forget)
 		broker->retired_containers = container;
 	}
 	(void)pthread_mutex_unlock(&broker->lock);
+	clock_wake(broker, BUSY);
 	return container ? 0 : -ENOENT;
 }
 

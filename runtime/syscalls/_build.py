@@ -51,6 +51,7 @@ SOURCES = (
     "broker_record_host.c",
     "broker_simple_host.c",
     "broker_socket_host.c",
+    "broker_stay_host.c",
     "broker_table_host.c",
     "broker_tables_host.c",
     "broker_target_host.c",
