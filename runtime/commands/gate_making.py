@@ -24,7 +24,7 @@ def find_ready(invocation: Invocation, chosen: "Resolved", config: "Config", fac
     from runtime.commands.gate_cache import gate_key, keep_gate, kept_gate, reduce_config
     from runtime.launch.filter_cache import compiler_identity
 
-    reduced, observe = reduce_config(config), invocation.switch("observe")
+    reduced, observe = reduce_config(config, facts.euid), invocation.switch("observe")
     identity = compiler_identity()
     key = gate_key(chosen.hash, facts, reduced, identity, invocation.root, observe)
     ready = kept_gate(invocation.root, key) if identity else None

@@ -91,11 +91,11 @@ def _exchange(call: PolicyCall, container: Container, word: str, loosen: bool) -
     old = held.layers
     new = _wanted(call, word, held, loosen)
     config = check_config(read_at(container.dir_fd, "config.json"))
-    facts = probe_facts(config, False, probe_landlock(invocation.exe_fd))
+    facts = probe_facts(config, False, probe_landlock(invocation.exe_fd), limits=True)
     before, after = lower(old, config, facts), lower(new.layers, config, facts)
     added = None if loosen else (old, [layer for layer in new.layers if layer not in old])
     check_alive(before, after, added, config, facts)
-    if after.hierarchy and not before.hierarchy:
+    if after.hierarchy not in ("", before.hierarchy):
         check_mounts(container.state.pid, container.state.cgroup_path, after.hierarchy)
     gate = make_gate(new, after, facts, invocation.root)
     said = {"policy": new.name, "broker": "unchanged", "network": "unchanged", "resources": "unchanged"}

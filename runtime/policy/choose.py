@@ -73,7 +73,9 @@ def combine(found: list[Resolved]) -> Resolved:
 
     name = "+".join(dict.fromkeys([policy.name for policy in found]))
     digest = sha256(" ".join([policy.hash for policy in found]).encode())
-    return Resolved(name, digest, merge, any(policy.landlock for policy in found))
+    return Resolved(
+        name, digest, merge, (any(policy.landlock for policy in found), any(policy.limits for policy in found))
+    )
 
 
 def load_site(root: str, directory: str) -> "dict[str, Any] | None":
