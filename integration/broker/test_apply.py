@@ -206,3 +206,13 @@ def test_a_limit_is_taken_back(make: Callable[[], Container]) -> None:
         == "limits+more"
     )
     assert applied(container, "--loosen", container.id, str(container.bundle.path / "limits.yaml")) == "limits"
+
+
+def test_a_namespace_with_an_empty_path_is_a_new_one(container: Container) -> None:
+    """For apply as for create, and for runc."""
+    spaces = container.bundle.linux["namespaces"]
+    container.bundle.linux["namespaces"] = [{**space, "path": ""} for space in spaces]
+    talk = Talk(container)
+    container.call("policy", "apply", container.id, file_of(container, "narrow.yaml", NARROW)).ok()
+    assert talk.again() == "refused\n"
+    talk.close()

@@ -1,5 +1,6 @@
 """Ways in which a config would let a container leave what its policy stands on: somebody else's mounts, or its cgroup.  Pure."""
 
+from runtime.abi.namespaces import named_namespaces
 from runtime.policy.hierarchy import EVERY, OUTSIDE, OWN, REMOUNTABLE, is_bound, opens_hierarchy, owner_rows
 
 TYPE_CHECKING = False
@@ -17,7 +18,7 @@ _PASSING = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY")
 
 def check_mount_view(findings: "Findings") -> None:
     """Mounts hold in one mount namespace, and another process's root leads out of it (/proc/PID/root)."""
-    spaces = {space["type"]: space.get("path") for space in findings.linux.get("namespaces") or ()}
+    spaces = named_namespaces(findings.linux)
     if not findings.config:
         return  # no container: a policy alone is explained
     for kind, why in (
@@ -84,14 +85,13 @@ def opens_limits(findings: "Findings") -> bool:
 
 
 def _has_own_cgroup(findings: "Findings") -> bool:
-    spaces = {space["type"]: space.get("path") for space in findings.linux.get("namespaces") or ()}
-    return "cgroup" in spaces and not spaces["cgroup"]
+    spaces = named_namespaces(findings.linux)
+    return "cgroup" in spaces and spaces["cgroup"] is None
 
 
 def _has_owner(findings: "Findings") -> bool:
     """Whether somebody in the container owns cgroups; to a user namespace without that user they belong to nobody."""
-    spaces = [space["type"] for space in findings.linux.get("namespaces") or ()]
-    return "user" not in spaces or bool(owner_rows(findings.linux, findings.facts.euid))
+    return "user" not in named_namespaces(findings.linux) or bool(owner_rows(findings.linux, findings.facts.euid))
 
 
 def _check_own_mounts(findings: "Findings", held: "Sequence[tuple[Layer, int | str]]") -> None:

@@ -175,3 +175,14 @@ def test_limits_that_are_nobody_s_to_lift() -> None:
     user = {"containerID": 0, "hostID": 1000, "size": 1}
     rootless = config(mounts=writable["mounts"], linux={"namespaces": spaces, "uidMappings": [user]})
     assert refusal(LIMITED, made=rootless, **OPEN, euid=1000)
+
+
+def test_an_empty_path_is_none() -> None:
+    """Such a namespace is a new one, whoever reads it."""
+    spaces = [{**space, "path": ""} for space in OWN["linux"]["namespaces"]]
+    layers = [files(write=["/w"]), HELD]
+    empty, absent = lowered(*layers, made=config(linux={"namespaces": spaces})), lowered(*layers, made=OWN)
+    for name in ("sections", "points", "hierarchy", "network"):
+        assert getattr(empty, name) == getattr(absent, name)
+    joined = [{**space, "path": "/proc/1/ns/x"} for space in spaces]
+    assert refusal(*layers, made=config(linux={"namespaces": joined}))
