@@ -193,7 +193,8 @@ static void append_address(struct call *call, uint64_t address, uint64_t length)
 	const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&copy;
 	bool by_path = un->sun_family == AF_UNIX && copy.bytes[offsetof(struct sockaddr_un, sun_path)] == '/';
 	/* in mode record `!` before a socket that is not there, so that nobody can be reached by it */
-	if (by_path && call->table->header->mode == MODE_RECORD && call->slot->notif.data.nr != __NR_bind && !is_there(call, un->sun_path, 0))
+	if (by_path && call->table->header->mode == MODE_RECORD && call->slot->notif.data.nr != __NR_bind &&
+		!is_there(call, un->sun_path, 0))
 		append(call, "!");
 	describe_address(call, &copy, size);
 }
