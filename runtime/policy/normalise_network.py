@@ -146,5 +146,5 @@ def _complaint(word: str) -> str:
         meant = ipaddress.ip_network(word, strict=False)
     except ValueError:
         return f'{quoted(word)} is no address or network such as "10.0.0.0/8", any or loopback; names of hosts are not looked up'
-    wrong = "has bits beyond its prefix" if word.partition("/")[2].isdigit() else "has a mask for a length"
-    return f"{quoted(word)} {wrong}, did you mean {quoted(str(meant))}?"
+    plain = str(meant.prefixlen) == word.partition("/")[2]
+    return f"{quoted(word)} has {'bits beyond its prefix' if plain else 'no plain number for a length'}, did you mean {quoted(str(meant))}?"
