@@ -154,8 +154,11 @@ void reclaim(struct broker *broker)
 
 static enum pace look_round(struct broker *broker)
 {
-	enum pace pace = broker->parked || broker->retired || broker->retired_containers ? BUSY : IDLE;
 	uint64_t now = now_ns();
+	(void)pthread_mutex_lock(&broker->lock);
+	bool parked = broker->parked, retired = broker->retired || broker->retired_containers;
+	(void)pthread_mutex_unlock(&broker->lock);
+	enum pace pace = parked || retired ? BUSY : IDLE;
 	for (unsigned i = 0; i < atomic_load(&broker->started); i++) {
 		struct worker *worker = atomic_load(&broker->workers[i]);
 		if (worker && watch(broker, worker, now) && pace == IDLE)
@@ -163,9 +166,9 @@ static enum pace look_round(struct broker *broker)
 		if (worker && ends_stay(worker))
 			pace = STAYING;
 	}
-	if (broker->parked)
+	if (parked)
 		expire(broker, now);
-	if (broker->retired || broker->retired_containers)
+	if (retired)
 		reclaim(broker);
 	if (atomic_load(&broker->available) < 1)
 		(void)worker_start(broker, true);
