@@ -44,7 +44,8 @@ struct container {
 	_Atomic(struct loaded *) loaded;
 	_Atomic uint32_t inflight, waits;
 	bool told; /* retired: the workers know that they must leave its root */
-	_Atomic bool end_told;
+	_Atomic bool ended; /* nothing more comes of it */
+	bool end_taken;     /* and the reader knows; the broker's lock */
 	_Atomic bool paused, exempt, gone, removed;
 	uint32_t noted;                          /* as in the journal */
 	bool root_is_mount;                      /* nothing of its mount namespace lies outside of it */
@@ -181,6 +182,7 @@ struct broker {
 	_Atomic(struct worker *) workers[WORKERS_MAX];
 	struct ring_cell *ring;
 	_Atomic uint64_t ring_head, lost_events;
+	_Atomic bool ends; /* some container may have ended whose end the reader does not know */
 	uint64_t ring_tail;
 	_Atomic uint32_t undrained[CONTAINERS_MAX]; /* events of each container in the ring */
 	pthread_mutex_t drain;
@@ -230,6 +232,7 @@ void clock_wake(struct broker *broker, enum pace pace); /* there is something to
 /* broker_event_host.c */
 int ring_open(struct broker *broker);
 void emit(struct broker *broker, struct container *container, const struct broker_event *event);
+void emit_end(struct broker *broker, struct container *container); /* again does nothing */
 void emit_decision(struct call *call, enum broker_event_kind kind, int32_t verdict, uint32_t micros);
 
 /* broker_target_host.c: what is read of the caller */
