@@ -6,7 +6,7 @@ the file system takes changes at all.  What it comes to by file modes, quotas or
 
 import posix
 
-_TYPE_MASK, _REGULAR, _DIRECTORY = 0o170000, 0o100000, 0o040000
+_TYPE_MASK, _REGULAR, _DIRECTORY, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
 _O_ACCMODE, _O_CREAT, _O_EXCL, _O_TRUNC = 3, 0o100, 0o200, 0o1000
 _ST_RDONLY = 1
 # the path from which a link is made is only read
@@ -24,6 +24,7 @@ _CHANGING = frozenset(
     ]
 )
 _MUTATING = NAMING | MAKING | _CHANGING | {"creat"}
+OPENING = frozenset(("open", "openat", "openat2", "creat"))
 _EXECUTING = frozenset(("execve", "execveat"))
 # a link at the end of the path is what they mean, not what it leads to
 UNFOLLOWED = NAMING | MAKING | {"lchown", "lsetxattr", "lremovexattr", "bind"}
@@ -52,6 +53,14 @@ def can_change(call: str, args: "tuple[int, ...]", existed: bool) -> bool:
     if call in ("open", "openat"):
         return _flags(call, args) & _O_CREAT != 0
     return call not in _CHANGING
+
+
+def is_special(path: str) -> bool:
+    """Whether a path is one of a device, a FIFO or a socket."""
+    try:
+        return posix.lstat(path).st_mode & _TYPE_MASK not in (_REGULAR, _DIRECTORY, _LINK)
+    except OSError:
+        return False
 
 
 def is_read_only(root: str, path: str) -> bool:

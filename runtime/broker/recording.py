@@ -10,7 +10,7 @@ from time import monotonic
 
 from runtime.broker.arguments import domain_name, namespace_names, option_name, request_name, type_name
 from runtime.broker.logs import DIRECTORY, log_name
-from runtime.broker.needs import UNFOLLOWED, access_of, can_change, is_read_only
+from runtime.broker.needs import OPENING, UNFOLLOWED, access_of, can_change, is_read_only, is_special
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -188,6 +188,11 @@ class Recording:
             kind = "f"  # it is gone since
         if access == "write" and (not changes or is_read_only(self._root, path)):
             kind = "-"
+        if access == "write" and call in OPENING and is_special(self._root + path):
+            access, kind = (
+                "read",
+                "f",
+            )  # what a device or a FIFO takes changes no file system, and it is judged by reading
         if access == "execute" and kind == "f" and not path.startswith("/proc/"):
             self._add_program(path)
         key = (call, access, path)
