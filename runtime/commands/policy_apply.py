@@ -157,11 +157,17 @@ def _resources(lowered: "Lowered") -> "dict[str, Any]":
 
 
 def _process(lowered: "Lowered") -> "dict[str, Any]":
-    """The config without what can change in a running container."""
+    """The config without what can change in a running container, and without what is mounted."""
     linux = {
-        key: value for key, value in (lowered.config.get("linux") or {}).items() if key not in ("resources", "seccomp")
+        key: value
+        for key, value in (lowered.config.get("linux") or {}).items()
+        if key not in ("resources", "seccomp", "maskedPaths")
     }
     return {**lowered.config, "linux": linux}
+
+
+def _masked(lowered: "Lowered") -> "list[str]":
+    return list((lowered.config.get("linux") or {}).get("maskedPaths") or ())
 
 
 def _program(lowered: "Lowered", config: "Any", machine: str) -> bytes:
@@ -183,7 +189,7 @@ def _differences(before: "Lowered", after: "Lowered", config: "Any", facts: "Hos
             before.sections != after.sections
             and _program(before, config, facts.machine) != _program(after, config, facts.machine)
         ),
-        "mounts": before.points != after.points,
+        "mounts": before.points != after.points or _masked(before) != _masked(after),
         "landlock": denies_more(before.landlock, after.landlock),
         "process": _process(before) != _process(after) or before.bound != after.bound,
     }
