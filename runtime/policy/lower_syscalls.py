@@ -122,6 +122,11 @@ def lower_syscalls(findings: "Findings", files: "Files") -> "list[Section]":
     if opens_limits(findings):
         # by a mount of its own, which a user namespace gives the right to
         sections.append(guard([rule(_MOUNTING_CGROUPS, ERRNO, EPERM)]))
+        for layer in findings.layers:
+            if layer.get("resources"):
+                findings.enforced(
+                    layer, "resources", SECCOMP, "the hierarchy has no nsdelegate: nothing can be mounted"
+                )
     if any(is_judged(layer) for layer in findings.layers):
         # whoever may use it could take the programs away that judge the peers
         sections.append(passing([rule(("bpf",), ERRNO, EPERM)]))

@@ -5,7 +5,18 @@ from typing import Any
 import pytest
 
 from tests.runtime.plan.drafting import CONFIG, config
-from tests.runtime.policy.layering import ALLOW, EPERM, files, layer, lowered, network, refusal, syscalls, verdict
+from tests.runtime.policy.layering import (
+    ALLOW,
+    EPERM,
+    files,
+    layer,
+    lowered,
+    network,
+    refusal,
+    row_of,
+    syscalls,
+    verdict,
+)
 
 ADMIN = {"capabilities": {"bounding": ["CAP_SYS_ADMIN"]}}
 CGROUP: dict[str, Any] = {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup"}
@@ -153,6 +164,7 @@ def test_limits_without_nsdelegate(held: dict[str, Any]) -> None:
     )
     found = lowered(LIMITED, made=closed, **OPEN, **held)
     assert found.hierarchy == "own"
+    assert ("seccomp", "the hierarchy has no nsdelegate: nothing can be mounted") in row_of(found, "resources")
     for name in ("mount", "fsopen", "fsmount", "fspick", "mount_setattr", "open_tree_attr"):
         assert verdict(found, name) == EPERM
     assert lowered(LIMITED, made=config(), **OPEN).hierarchy == "every"
