@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runtime.host.facts import HostFacts
 
 GATES = "@gates"
-_MAGIC = b"postern gate 3\n"
+_MAGIC = b"postern gate 4\n"
 _PROCESS = ("capabilities", "rlimits")
 _LINUX = ("maskedPaths", "resources", "seccomp")
 # what of them a policy may change
@@ -31,8 +31,7 @@ _TIGHTENED = ("maskedPaths", "resources")
 class Ready:
     """A policy lowered for containers of one kind: the parts of `process` and `linux` that it tightened, the gate, the filter.
 
-    `trapped`: some call goes to the broker.  `warnings` are for whoever starts such a container.  `seccomp` is the JSON text of the
-    config's own section, the longest part of what is saved for exec; "" without one.
+    `trapped`: some call goes to the broker.  `warnings` are for whoever starts such a container.
     """
 
     process: "dict[str, Any]"
@@ -41,13 +40,6 @@ class Ready:
     compiled: Filter
     trapped: bool
     warnings: tuple[str, ...] = ()
-    seccomp: str = ""
-
-
-class Written(dict):  # type: ignore[type-arg]
-    """A part of a config whose JSON text is known."""
-
-    __slots__ = ("text",)
 
 
 def reduce_config(config: "Mapping[str, Any]") -> "dict[str, Any]":
@@ -84,10 +76,7 @@ def put_in(config: "Mapping[str, Any]", ready: Ready) -> "dict[str, Any]":
     made = dict(config)
     if made.get("process"):
         made["process"] = {**made["process"], **ready.process}
-    linux = made["linux"] = {**(made.get("linux") or {}), **ready.linux}
-    if ready.seccomp:
-        linux["seccomp"] = Written(linux["seccomp"])
-        linux["seccomp"].text = ready.seccomp
+    made["linux"] = {**(made.get("linux") or {}), **ready.linux}
     return made
 
 
@@ -130,7 +119,7 @@ def keep_gate(root: str, key: str, ready: Ready) -> None:
     gate, compiled = ready.gate, ready.compiled
     parts = (gate.points, gate.landlock, gate.network, gate.saved, gate.table, gate.listener, gate.hierarchy)
     program = (compiled.program, compiled.flags, compiled.notify, compiled.warnings)
-    whole = (ready.process, ready.linux, parts, program, ready.trapped, ready.warnings, ready.seccomp)
+    whole = (ready.process, ready.linux, parts, program, ready.trapped, ready.warnings)
     kept = Kept(root, GATES, _MAGIC)
     try:
         kept.put(key, dumps(whole, 2))

@@ -42,7 +42,6 @@ def make_ready(
     invocation: Invocation, found: "Resolved", lowered: "Lowered", config: "Mapping[str, Any]", facts: "HostFacts"
 ) -> "Ready":
     """What a lowered policy makes of this config.  Raises: PolicyError, ConfigError, FilterError."""
-    from oci_schemas.json_text import dumps
     from runtime.commands.gate_cache import Ready, tightened_parts
 
     own = (config.get("linux") or {}).get("seccomp")
@@ -52,8 +51,7 @@ def make_ready(
     process, linux = tightened_parts(lowered.config)
     trapped = _is_trapped(lowered, compiled)
     gate = make_gate(found, lowered, facts, invocation.root)
-    text = dumps(own).decode() if own is not None else ""
-    return Ready(process, linux, gate, compiled, trapped, lowered.warnings, text)
+    return Ready(process, linux, gate, compiled, trapped, lowered.warnings)
 
 
 def _compiled(invocation: Invocation, sections: "Sequence[dict[str, Any]]", machine: str) -> "Filter":
@@ -69,6 +67,7 @@ def _compiled(invocation: Invocation, sections: "Sequence[dict[str, Any]]", mach
 
 def make_gate(found: "Resolved", lowered: "Lowered", facts: "HostFacts", root: str) -> Gate:
     """What the plan gets of a lowered policy."""
+    from runtime.commands.gate_cache import tightened_parts
     from runtime.plan.policy import encode_saved
 
     table, listener = b"", None
@@ -78,7 +77,7 @@ def make_gate(found: "Resolved", lowered: "Lowered", facts: "HostFacts", root: s
 
         table, listener = encode_table(lowered.broker, facts.machine), broker_socket(root)
     open_gate = Gate(lowered.points, lowered.landlock, lowered.network, b"", table, listener)
-    saved = encode_saved(open_gate, found.name, lowered.bound, found.layers)
+    saved = encode_saved(open_gate, found.name, lowered.bound, tightened_parts(lowered.config)[0], found.layers)
     return Gate(lowered.points, lowered.landlock, lowered.network, saved, table, listener, lowered.hierarchy)
 
 

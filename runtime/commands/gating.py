@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from runtime.commands.gate_cache import Ready
     from runtime.host.facts import HostFacts
     from runtime.policy.trusted import Resolved
+    from runtime.plan.policy import Held
     from runtime.seccomp.program import Filter
-
-    Bound = tuple[tuple[str, ...] | None, int | None]
 
 SITE, SITE_NAME = "/etc/postern", "config.toml"
 ANNOTATION = "io.postern.policy"
@@ -123,8 +122,8 @@ def _gated(config: "Config", facts: "HostFacts", ready: "Ready") -> Gated:
     return Gated(tightened, facts, ready.compiled, ready.gate, ready.trapped, ready.warnings)
 
 
-def saved_gate(dir_fd: int) -> "tuple[Gate, Bound] | None":
-    """The policy that a container was created with, as exec needs it; None without one.  Raises: LifecycleError, SyscallError."""
+def saved_gate(dir_fd: int) -> "Held | None":
+    """The policy that a container was created with, as exec needs it (`decode_saved`); None without one.  Raises: LifecycleError, SyscallError."""
     from runtime.plan.policy import SAVED_NAME, decode_saved
     from runtime.state.store import failed, read_file
 

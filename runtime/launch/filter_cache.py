@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Section = dict[str, Any]
 
-MAGIC = b"postern filter 2\n"
+MAGIC = b"postern filter 3\n"
 _BUNDLE, _PLANNER = "postern.pyc", "planner"  # lie beside each other
 _HEAD = Struct("<q?I")  # flags (-1: not said), notify, size of the program
 

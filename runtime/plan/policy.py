@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from runtime.policy.lower_landlock import Landlock
 
     Bound = tuple[tuple[str, ...] | None, int | None]
+    Held = tuple[Gate, Bound, dict[str, Any]]
 
 SAVED_NAME, TABLE_NAME = "policy.bin", "broker.table"
-_FORMAT = 1
+_FORMAT = 2
 
 
 def save_policy(draft: Draft, gate: Gate) -> None:
@@ -91,26 +92,29 @@ def landlock_restrict(draft: Draft, slot: int) -> None:
     draft.final.append(op("LANDLOCK_RESTRICT", "policy: unable to restrict init by Landlock", ruleset=slot))
 
 
-def encode_saved(gate: Gate, name: str, bound: "Bound", layers: "list[dict[str, Any]]") -> bytes:
+def encode_saved(
+    gate: Gate, name: str, bound: "Bound", process: "dict[str, Any]", layers: "list[dict[str, Any]]"
+) -> bytes:
     """policy.bin: what holds for every process that joins later, and the layers for `policy apply`.
 
-    `bound` is what a process may have, capabilities and open files; the layers are packed apart, since exec does not need them.
+    `bound` is what a process may have, capabilities and open files; `process` what the policy left of the container's own process,
+    since the config is saved as it came; the layers are packed apart, since exec does not need them.
     """
     from runtime.policy.packed import pack_layers
 
-    return dumps((_FORMAT, name, gate.landlock, gate.listener, bound, pack_layers(layers)), 2)
+    return dumps((_FORMAT, name, gate.landlock, gate.listener, bound, process, pack_layers(layers)), 2)
 
 
-def decode_saved(data: bytes) -> "tuple[Gate, Bound]":
-    """What `encode_saved` wrote.  Raises: ValueError when it is not that."""
+def decode_saved(data: bytes) -> "Held":
+    """What `encode_saved` wrote: the gate as exec needs it, the bound, the parts of the process.  Raises: ValueError when it is not that."""
     try:
         saved: Any = loads(data)  # noqa: S302 - written by create into a directory that is ours alone
-        found, _name, landlock, listener, bound, _layers = saved
+        found, _name, landlock, listener, bound, process, _layers = saved
     except (EOFError, TypeError, ValueError):
         raise ValueError(f"{SAVED_NAME} is damaged") from None
     if found != _FORMAT:
         raise ValueError(f"{SAVED_NAME} was written by another version")
-    return Gate(landlock=landlock, listener=listener), bound
+    return Gate(landlock=landlock, listener=listener), bound, process
 
 
 def decode_layers(data: bytes) -> "tuple[str, Bound, list[dict[str, Any]]]":
@@ -118,7 +122,7 @@ def decode_layers(data: bytes) -> "tuple[str, Bound, list[dict[str, Any]]]":
     from runtime.policy.packed import unpack_layers
 
     decode_saved(data)
-    _found, name, _landlock, _listener, bound, layers = loads(data)  # noqa: S302 - as above
+    _found, name, _landlock, _listener, bound, _process, layers = loads(data)  # noqa: S302 - as above
     try:
         return name, bound, unpack_layers(layers)
     except (EOFError, TypeError, ValueError):

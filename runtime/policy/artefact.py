@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 POLICIES = "@policies"
-_MAGIC = b"postern policy 2\n"
+_MAGIC = b"postern policy 3\n"
 
 
 def load_policy(word: str, root: str, directory: str, beside: str = "", asker: str = "") -> Resolved:

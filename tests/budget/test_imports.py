@@ -45,6 +45,7 @@ FOREIGN = {
     "_sha2",
     "_sha256",
     "_struct",
+    "binascii",
     "errno",
     "fcntl",
     "itertools",

@@ -130,13 +130,19 @@ def test_a_limit_that_is_never_raised() -> None:
 def test_what_was_saved_is_read_again() -> None:
     """By exec the gate and the bounds, by the broker's verbs the layers."""
     layers: list[dict[str, Any]] = [{"name": "p"}]
-    data = encode_saved(Gate(landlock=LANDLOCK, listener="/s", points=POINTS), "p", (("CAP_KILL",), 5), layers)
-    assert decode_saved(data) == (Gate(landlock=LANDLOCK, listener="/s"), (("CAP_KILL",), 5))
+    data = encode_saved(
+        Gate(landlock=LANDLOCK, listener="/s", points=POINTS),
+        "p",
+        (("CAP_KILL",), 5),
+        {"noNewPrivileges": True},
+        layers,
+    )
+    assert decode_saved(data) == (Gate(landlock=LANDLOCK, listener="/s"), (("CAP_KILL",), 5), {"noNewPrivileges": True})
     assert decode_layers(data) == ("p", (("CAP_KILL",), 5), layers)
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"N", b"i\x00\x00\x00\x00", b"garbage", encode_saved(Gate(), "p", (None, None), [])[:-3]]
+    "data", [b"", b"N", b"i\x00\x00\x00\x00", b"garbage", encode_saved(Gate(), "p", (None, None), {}, [])[:-3]]
 )
 def test_damaged_files(data: bytes) -> None:
     """Are said to be so."""
