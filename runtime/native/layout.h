@@ -13,8 +13,9 @@
 #define PLAN_MAX_IMAGE 0x800000u
 #define PLAN_FIRST_FREE_SLOT 0x10u
 #define PLAN_SLOT_COUNT 0xfau
+#define PLAN_PLACES_MAX 0xf0u
 #define PLAN_LIST_END 0xffffffffffffffffull
-#define PLAN_DIGEST 0x0a8bbe05u
+#define PLAN_DIGEST 0x42a4b8b7u
 #define PLAN_MAGIC "POSTERN"
 #define MODE_CREATE 1u
 #define MODE_RUN 2u
@@ -198,8 +199,7 @@ struct op_shape {
 	X(OP_LANDLOCK_RESTRICT, op_landlock_restrict) \
 	X(OP_BPF_MAP, op_bpf_map) \
 	X(OP_BPF_ATTACH, op_bpf_attach) \
-	X(OP_CLONE_SELF, op_clone_self) \
-	X(OP_ATTACH_SELF, op_attach_self) \
+	X(OP_CLOSE_FILES, op_close_files) \
 	X(OP_HELD_NS, op_held_ns) \
 	X(OP_CGROUP_VIEW, op_cgroup_view) \
 
@@ -277,10 +277,9 @@ enum op_code {
 	OP_LANDLOCK_RESTRICT = 71,
 	OP_BPF_MAP = 72,
 	OP_BPF_ATTACH = 73,
-	OP_CLONE_SELF = 74,
-	OP_ATTACH_SELF = 75,
-	OP_HELD_NS = 76,
-	OP_CGROUP_VIEW = 77,
+	OP_CLOSE_FILES = 74,
+	OP_HELD_NS = 75,
+	OP_CGROUP_VIEW = 76,
 	OP_CODE_END
 };
 
@@ -532,13 +531,8 @@ enum op_code {
 #define BPF_ATTACH_prog_type n[0]
 #define BPF_ATTACH_attach_type n[1]
 #define BPF_ATTACH_name s[0]
-/* CLONE_SELF: clone path in the current root with all mounts below: private, all with these attributes; no symlink is followed; OPTIONAL: nor need it be there */
-#define CLONE_SELF_tree slot[0]
-#define CLONE_SELF_set n[0]
-#define CLONE_SELF_path s[0]
-/* ATTACH_SELF: mount such a clone where it was taken from, which must still be the same file; nothing if there was none */
-#define ATTACH_SELF_tree slot[0]
-#define ATTACH_SELF_path s[0]
+/* CLOSE_FILES: attributes (MOUNT_ATTR_*) and paths in turn, at most PLACES_MAX: clone each path that is there with all mounts below, private and all with these attributes; give everything the attributes `set`; mount each clone where it was taken from, which must be the same file still */
+#define CLOSE_FILES_set n[0]
 /* HELD_NS: the namespace that the planner holds open as descriptor fd; NS_GET_NSTYPE must equal type */
 #define HELD_NS_ns slot[0]
 #define HELD_NS_fd n[0]
@@ -624,8 +618,7 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"LANDLOCK_RESTRICT", 2, 1, 1, 0, 0, 0, 0, 0},
 	{"BPF_MAP", 1, 1, 1, 1, 15, 0, 0, 1},
 	{"BPF_ATTACH", 1, 15, 1, 0, 3, 1, 1, 1},
-	{"CLONE_SELF", 2, 1, 1, 1, 1, 1, 1, 0},
-	{"ATTACH_SELF", 2, 1, 1, 0, 0, 1, 1, 0},
+	{"CLOSE_FILES", 2, 0, 0, 0, 1, 0, 0, 4},
 	{"HELD_NS", 1, 1, 1, 1, 3, 0, 0, 0},
 	{"CGROUP_VIEW", 2, 1, 1, 0, 3, 0, 0, 0},
 };

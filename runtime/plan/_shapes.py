@@ -106,8 +106,7 @@ SHAPES: dict[str, tuple[int, int, str, dict[str, int]]] = {
     "LANDLOCK_RESTRICT": (71, 0x1, "", {"ruleset": 0}),
     "BPF_MAP": (72, 0x1c1, "bytes", {"map": 0, "type": 6, "key_size": 7, "value_size": 8, "flags": 9}),
     "BPF_ATTACH": (73, 0x4c1, "bytes", {"cgroup": 0, "map0": 1, "map1": 2, "map2": 3, "prog_type": 6, "attach_type": 7, "name": 10}),
-    "CLONE_SELF": (74, 0x401, "", {"tree": 0, "set": 6, "path": 10}),
-    "ATTACH_SELF": (75, 0x401, "", {"tree": 0, "path": 10}),
-    "HELD_NS": (76, 0xc1, "", {"ns": 0, "fd": 6, "type": 7}),
-    "CGROUP_VIEW": (77, 0x1, "", {"proc": 0, "any": 6, "read_only": 7}),
+    "CLOSE_FILES": (74, 0x40, "list", {"set": 6}),
+    "HELD_NS": (75, 0xc1, "", {"ns": 0, "fd": 6, "type": 7}),
+    "CGROUP_VIEW": (76, 0x1, "", {"proc": 0, "any": 6, "read_only": 7}),
 }

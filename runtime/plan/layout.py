@@ -70,6 +70,7 @@ SLOTS = {
 }
 FIRST_FREE_SLOT = 16
 SLOT_COUNT = 250
+PLACES_MAX = 240  # of CLOSE_FILES: all of them are open at once
 
 # header: (name, struct code, what); strings are pool offsets or NO_STRING
 HEADER = (
@@ -354,21 +355,13 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
         "bytes",
         "load a BPF program, whose loads of a map's address name a slot by its place (0 to 2), attach it to the cgroup beside others",
     ),
-    "CLONE_SELF": (
+    "CLOSE_FILES": (
         "I",
-        "tree>",
-        "set?",
-        "path",
         "",
-        "clone path in the current root with all mounts below: private, all with these attributes; no symlink is followed; OPTIONAL: nor need it be there",
-    ),
-    "ATTACH_SELF": (
-        "I",
-        "tree<",
+        "set",
         "",
-        "path",
-        "",
-        "mount such a clone where it was taken from, which must still be the same file; nothing if there was none",
+        "list",
+        "attributes (MOUNT_ATTR_*) and paths in turn, at most PLACES_MAX: clone each path that is there with all mounts below, private and all with these attributes; give everything the attributes `set`; mount each clone where it was taken from, which must be the same file still",
     ),
     "HELD_NS": (
         "P",

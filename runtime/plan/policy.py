@@ -8,9 +8,11 @@ Landlock: the rules are made while the paths can still be reached as root, the r
 
 from marshal import dumps, loads
 
-from runtime.abi.mounts import MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY, MS_PRIVATE
+from runtime.abi.mounts import MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY
+from runtime.errors import PolicyError
 from runtime.plan.draft import PROC, STATE, Draft
 from runtime.plan.launch_plan import op
+from runtime.plan.layout import PLACES_MAX
 from runtime.plan.options import Gate
 
 TYPE_CHECKING = False
@@ -54,17 +56,14 @@ def close_files(draft: Draft, gate: Gate) -> None:
     if not gate.points:
         return
     (_, *closed), *places = gate.points
-    trees = []
+    if len(places) > PLACES_MAX:
+        draft.block(PolicyError([f"filesystem: more than {PLACES_MAX} places need a mount of their own"]))
+        return
+    words: list[str] = []
     for path, read_only, no_exec in places:
-        slot = draft.slot()
-        what = f'policy: unable to keep "{path}" open'
-        trees.append(op("ATTACH_SELF", what, tree=slot, path=path))
-        draft.root.append(op("CLONE_SELF", what, "OPTIONAL", tree=slot, set=_attributes(read_only, no_exec), path=path))
+        words += (str(_attributes(read_only, no_exec)), path)
     what = "policy: unable to close the root filesystem"
-    draft.root.append(
-        op("SET_ATTR", what, "RECURSIVE", set=_attributes(*closed), clear=0, propagation=MS_PRIVATE, path="/")
-    )
-    draft.root += trees
+    draft.root.append(op("CLOSE_FILES", what, set=_attributes(*closed), blob=tuple(words)))
 
 
 def _attributes(read_only: bool, no_exec: bool) -> int:
