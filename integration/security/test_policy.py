@@ -6,7 +6,6 @@ What an attacker tries against it is in `test_policy_attacks.py`; the kernel's m
 from __future__ import annotations
 
 import errno
-import json
 import os
 import platform
 import resource

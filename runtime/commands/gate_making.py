@@ -68,6 +68,7 @@ def _compiled(invocation: Invocation, sections: "Sequence[dict[str, Any]]", mach
 def make_gate(found: "Resolved", lowered: "Lowered", facts: "HostFacts", root: str) -> Gate:
     """What the plan gets of a lowered policy."""
     from runtime.commands.gate_cache import tightened_parts
+    from runtime.plan.network_policy import encode_network
     from runtime.plan.policy import encode_saved
 
     table, listener = b"", None
@@ -76,9 +77,10 @@ def make_gate(found: "Resolved", lowered: "Lowered", facts: "HostFacts", root: s
         from runtime.launch.broker import broker_socket
 
         table, listener = encode_table(lowered.broker, facts.machine), broker_socket(root)
-    open_gate = Gate(lowered.points, lowered.landlock, lowered.network, b"", table, listener)
+    open_gate = Gate(lowered.points, lowered.landlock, b"", b"", table, listener)
     saved = encode_saved(open_gate, found.name, lowered.bound, tightened_parts(lowered.config)[0], found.layers)
-    return Gate(lowered.points, lowered.landlock, lowered.network, saved, table, listener, lowered.hierarchy)
+    network = encode_network(lowered.network)
+    return Gate(lowered.points, lowered.landlock, network, saved, table, listener, lowered.hierarchy)
 
 
 def _check_listeners(own: "Mapping[str, Any] | None", lowered: "Lowered") -> None:

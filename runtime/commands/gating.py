@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from oci_schemas._types import Config
     from runtime.commands.gate_cache import Ready
     from runtime.host.facts import HostFacts
-    from runtime.policy.trusted import Resolved
     from runtime.plan.policy import Held
+    from runtime.policy.trusted import Resolved
     from runtime.seccomp.program import Filter
 
 SITE, SITE_NAME = "/etc/postern", "config.toml"

@@ -65,6 +65,8 @@ def _passed_limit(layers: "Layers") -> str | None:
         encode_plan(compile_create(lowered.config, options, EVERYTHING, compiled, []))
     except (ConfigError, FilterError) as error:
         return "; ".join([text for _pointer, text in error.violations])
+    except PolicyError as error:
+        return "; ".join(error.violations)
     except (OciError, ValueError) as error:
         return str(error)
     return None

@@ -141,7 +141,6 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
         "chown the directory and the listed files in it to uid (missing ones skipped)",
     ),
     "WRITE_AT": ("PI", "dir<", "", "name value", "", "open name in dir (no symlinks), write value with one write(2)"),
-    "BPF_DEVICE": ("P", "cgroup<", "", "", "bytes", "load BPF_PROG_TYPE_CGROUP_DEVICE, attach to the cgroup"),
     "FIFO": ("P", "dir< fifo>", "uid gid", "", "", "mkfifo exec.fifo 0622 owned by uid:gid, O_PATH fd of it"),
     "OPEN_NS": ("PI", "ns>", "type", "path", "", "open a namespace file; NS_GET_NSTYPE must equal type (CLONE_NEW*)"),
     "SETNS": ("PI", "ns<", "types", "", "", "setns(fd, types); fd may be a pidfd"),
@@ -339,21 +338,13 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
     ),
     "LANDLOCK_PORT": ("I", "ruleset<", "access port", "", "", "allow access to a TCP port"),
     "LANDLOCK_RESTRICT": ("I", "ruleset<", "", "", "", "landlock_restrict_self, the ruleset is closed"),
-    "BPF_MAP": (
+    "BPF_PROGRAMS": (
         "P",
-        "map>",
-        "type key_size value_size flags?",
+        "cgroup<",
+        "",
         "",
         "bytes",
-        "make a BPF map of exactly these (key, value) pairs, then freeze it",
-    ),
-    "BPF_ATTACH": (
-        "P",
-        "cgroup< map0?< map1?< map2?<",
-        "prog_type attach_type",
-        "name",
-        "bytes",
-        "load a BPF program, whose loads of a map's address name a slot by its place (0 to 2), attach it to the cgroup beside others",
+        "programs and their maps as one table (runtime/plan/programs.py): take those of another container that were loaded from the same bytes or load them, attach them beside others",
     ),
     "CLOSE_FILES": (
         "I",

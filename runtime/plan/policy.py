@@ -57,7 +57,7 @@ def close_files(draft: Draft, gate: Gate) -> None:
         return
     (_, *closed), *places = gate.points
     if len(places) > PLACES_MAX:
-        draft.block(PolicyError([f"filesystem: more than {PLACES_MAX} places need a mount of their own"]))
+        draft.block(PolicyError([f"more than {PLACES_MAX} paths that are opened need a mount of their own"]))
         return
     words: list[str] = []
     for path, read_only, no_exec in places:

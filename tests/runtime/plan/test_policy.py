@@ -60,7 +60,7 @@ def test_no_points_no_operations() -> None:
 def test_too_many_places() -> None:
     """Each is a descriptor: a plan has only so many."""
     points = (("/", True, True), *((f"/p{number}", False, True) for number in range(300)))
-    with pytest.raises(PolicyError, match="more than 240 places need a mount of their own"):
+    with pytest.raises(PolicyError, match="more than 240 paths that are opened need a mount of their own"):
         plan(asked={"gate": Gate(points=points)})
 
 
