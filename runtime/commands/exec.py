@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from runtime.plan.policy import Bound
+    from runtime.plan.saved_policy import Bound
     from runtime.seccomp.program import Filter
 
 

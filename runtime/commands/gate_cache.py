@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from oci_schemas._types import Config
+    from runtime.commands.invocation import Invocation
     from runtime.host.facts import HostFacts
+    from runtime.policy.resolved import Resolved
 
 GATES = "@gates"
-_MAGIC = b"postern gate 4\n"
-_PROCESS = ("capabilities", "rlimits")
+MAGIC = b"postern gate 4\n"
+PROCESS_PARTS = ("capabilities", "rlimits")
 _LINUX = ("maskedPaths", "resources", "seccomp")
-# what of them a policy may change
-_TIGHTENED = ("maskedPaths", "resources")
 
 
 @record
@@ -49,26 +50,21 @@ def reduce_config(config: "Mapping[str, Any]") -> "dict[str, Any]":
         {"type": space["type"], "path": "/"} if space.get("path") else {"type": space["type"]}
         for space in linux.get("namespaces") or ()
     ]
-    reduced: dict[str, Any] = {"linux": {"namespaces": spaces, **_given(linux, _LINUX)}}
+    reduced: dict[str, Any] = {"linux": {"namespaces": spaces, **given_parts(linux, _LINUX)}}
     roots = [row for row in linux.get("uidMappings") or () if row["hostID"] == 0]
     if roots:
         reduced["linux"]["uidMappings"] = roots
     if process:
-        reduced["process"] = {"args": (), **_given(process, _PROCESS)}
+        reduced["process"] = {"args": (), **given_parts(process, PROCESS_PARTS)}
     opening = [mount for mount in config.get("mounts") or () if opens_hierarchy(mount)]
     if opening:
-        reduced["mounts"] = [_given(mount, ("type", "source", "options")) for mount in opening]
+        reduced["mounts"] = [given_parts(mount, ("type", "source", "options")) for mount in opening]
     return reduced
 
 
-def _given(part: "Mapping[str, Any]", names: tuple[str, ...]) -> "dict[str, Any]":
+def given_parts(part: "Mapping[str, Any]", names: tuple[str, ...]) -> "dict[str, Any]":
+    """Those of a part's keys that are there and not null."""
     return {name: part[name] for name in names if part.get(name) is not None}
-
-
-def tightened_parts(lowered: "Mapping[str, Any]") -> "tuple[dict[str, Any], dict[str, Any]]":
-    """The parts of a tightened config that are put into the container's own: of `process`, of `linux`."""
-    process = {**_given(lowered.get("process") or {}, _PROCESS), "noNewPrivileges": True}
-    return process, _given(lowered["linux"], _TIGHTENED)
 
 
 def put_in(config: "Mapping[str, Any]", ready: Ready) -> "dict[str, Any]":
@@ -103,7 +99,7 @@ def gate_key(digest: str, facts: "HostFacts", reduced: "Mapping[str, Any]", iden
 
 def kept_gate(root: str, key: str) -> Ready | None:
     """What an earlier call kept, None when there is nothing that can be trusted."""
-    kept = Kept(root, GATES, _MAGIC)
+    kept = Kept(root, GATES, MAGIC)
     try:
         data = kept.get(key)
     finally:
@@ -114,14 +110,20 @@ def kept_gate(root: str, key: str) -> Ready | None:
     return Ready(process, linux, Gate(*gate), Filter(*compiled), *rest)
 
 
-def keep_gate(root: str, key: str, ready: Ready) -> None:
-    """Keep it for the next call; when that does not work, the next call does the work again."""
-    gate, compiled = ready.gate, ready.compiled
-    parts = (gate.points, gate.landlock, gate.network, gate.saved, gate.table, gate.listener, gate.hierarchy)
-    program = (compiled.program, compiled.flags, compiled.notify, compiled.warnings)
-    whole = (ready.process, ready.linux, parts, program, ready.trapped, ready.warnings)
-    kept = Kept(root, GATES, _MAGIC)
-    try:
-        kept.put(key, dumps(whole, 2))
-    finally:
-        kept.close()
+def find_ready(invocation: "Invocation", chosen: "Resolved", config: "Config", facts: "HostFacts") -> "Ready":
+    """A policy lowered and compiled for this config, now or by an earlier call for the same kind of container."""
+    from runtime.launch.filter_cache import compiler_identity
+
+    reduced, observe = reduce_config(config), invocation.switch("observe")
+    identity = compiler_identity()
+    key = gate_key(chosen.hash, facts, reduced, identity, invocation.root, observe)
+    ready = kept_gate(invocation.root, key) if identity else None
+    if ready is None:
+        from runtime.commands.gate_making import keep_gate, make_ready
+        from runtime.policy.lower import lower
+
+        lowered = lower(chosen.layers, reduced, facts, observe)
+        ready = make_ready(invocation, chosen, lowered, reduced, facts)
+        if identity and invocation.verb != "plan":
+            keep_gate(invocation.root, key, ready)
+    return ready

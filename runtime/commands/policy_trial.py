@@ -13,7 +13,7 @@ from runtime.plan.encode import encode_plan
 from runtime.plan.options import CreateOptions
 from runtime.policy.enforceable import EVERYTHING, unenforceable
 from runtime.policy.lower import examine
-from runtime.policy.trusted import Resolved
+from runtime.policy.resolved import Resolved
 from runtime.seccomp.compile import compile_profiles
 
 TYPE_CHECKING = False

@@ -3,38 +3,19 @@
 A container whose programs cannot be attached does not start.  exec needs none of this: its process is cloned into the cgroup.
 """
 
-from runtime.abi.bpf import BPF_ATTACH_TYPES
 from runtime.abi.capabilities import CAPABILITY_BITS
 from runtime.errors import NetworkError
 from runtime.plan.draft import CGROUP, Draft
 from runtime.plan.launch_plan import op
-from runtime.plan.programs import encode_programs
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from runtime.policy.lower_network import Network
 
 _ADMIN = CAPABILITY_BITS["CAP_SYS_ADMIN"]
 _BPF = CAPABILITY_BITS["CAP_BPF"] | CAPABILITY_BITS["CAP_NET_ADMIN"]
-_HOOKS = {number: name.lower().replace("_", " ") for name, number in BPF_ATTACH_TYPES.items()}
 
 
 def _may_attach(draft: Draft) -> bool:
     """The kernel asks for these in the initial user namespace."""
     held = draft.facts.capabilities
     return draft.facts.initial_userns and (held & _ADMIN != 0 or held & _BPF == _BPF)
-
-
-def encode_network(network: "Network | None") -> bytes:
-    """The programs and maps as the plan carries them; empty for none."""
-    if network is None:
-        return b""
-    maps, programs = network
-    whole = tuple(range(len(maps)))
-    for name, _kind, _attach_type, _code, used in programs:
-        if used not in ((), whole):
-            raise TypeError(f"{name}: instructions name maps by their place among all of them")
-    return encode_programs(maps, [(name, _HOOKS[hook], kind, hook, code) for name, kind, hook, code, _used in programs])
 
 
 def plan_network(draft: Draft, network: bytes) -> None:

@@ -19,7 +19,7 @@ class Gate:
 
     points: tuple[tuple[str, bool, bool], ...] = ()
     landlock: "Landlock | None" = None
-    network: bytes = b""  # as `runtime.plan.network_policy` encodes it
+    network: bytes = b""  # as `runtime.plan.network_table` encodes it
     saved: bytes = b""
     table: bytes = b""
     listener: str | None = None

@@ -10,7 +10,8 @@ from marshal import dumps, loads
 from runtime.errors import PolicyError
 from runtime.policy.built_in import FORMAT, builtin_names, load_builtin
 from runtime.policy.packed import pack_layers, unpack_layers
-from runtime.policy.trusted import SUFFIXES, Resolved, is_file, read_trusted, wants_landlock
+from runtime.policy.resolved import SUFFIXES, Resolved, is_file, wants_landlock
+from runtime.policy.trusted import read_trusted
 from runtime.state.kept import Kept, sha256
 
 TYPE_CHECKING = False

@@ -12,7 +12,8 @@ Where several hold, each is a layer of its own and none can lift what another fo
 from runtime.errors import PolicyError
 from runtime.policy.artefact import kept_or_made, load_policy
 from runtime.policy.built_in import builtin_names
-from runtime.policy.trusted import DIRECTORY, Resolved, read_trusted
+from runtime.policy.resolved import Resolved
+from runtime.policy.trusted import DIRECTORY, read_trusted
 from runtime.state.kept import sha256
 
 TYPE_CHECKING = False

@@ -14,7 +14,8 @@ from runtime.policy.built_in import FORMAT, builtin_names, load_builtin
 from runtime.policy.load import dotted, format_found, load_policy
 from runtime.policy.names import nearest
 from runtime.policy.normalise import normalise
-from runtime.policy.trusted import SUFFIXES, is_file, read_trusted
+from runtime.policy.resolved import SUFFIXES, is_file
+from runtime.policy.trusted import read_trusted
 
 Artefact = dict[str, Any]
 # of layers: (rule, where, why) of what cannot be

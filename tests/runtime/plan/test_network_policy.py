@@ -10,7 +10,8 @@ from runtime.abi.capabilities import CAPABILITY_BITS
 from runtime.errors import NetworkError
 from runtime.plan.draft import CGROUP, Draft
 from runtime.plan.encode import encode_plan
-from runtime.plan.network_policy import encode_network, plan_network
+from runtime.plan.network_policy import plan_network
+from runtime.plan.network_table import encode_network
 from runtime.plan.programs import decode_programs
 from runtime.policy.lower_network import PROGRAM_NAME, lower_network
 from tests.runtime.native.plans import make_plan

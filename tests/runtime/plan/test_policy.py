@@ -10,7 +10,7 @@ from runtime.plan.encode import encode_plan
 from runtime.plan.exec_plan import compile_exec
 from runtime.plan.layout import OP_FLAGS
 from runtime.plan.options import Gate
-from runtime.plan.policy import decode_layers, decode_saved, encode_saved
+from runtime.plan.saved_policy import decode_layers, decode_saved, encode_saved
 from runtime.seccomp.program import Filter
 from tests.runtime.plan.drafting import FILTER, config, exec_options, facts, names, one, ops, plan
 
