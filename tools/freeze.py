@@ -29,7 +29,7 @@ ENTRY = ("runtime.cli.hot", "oci_schemas._compiled")
 POLICY = (
     "runtime.policy.built_in",
     "runtime.policy._builtins",
-    "runtime.commands.gate_cache",
+    "runtime.commands.gate_finding",
     "runtime.plan.network_policy",
     "runtime.plan.policy",
 )

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from oci_schemas._types import Config
-    from runtime.commands.invocation import Invocation
     from runtime.host.facts import HostFacts
-    from runtime.policy.resolved import Resolved
 
 GATES = "@gates"
 MAGIC = b"postern gate 4\n"
@@ -108,22 +105,3 @@ def kept_gate(root: str, key: str) -> Ready | None:
         return None
     process, linux, gate, compiled, *rest = loads(data)  # noqa: S302 - ours alone, and whole
     return Ready(process, linux, Gate(*gate), Filter(*compiled), *rest)
-
-
-def find_ready(invocation: "Invocation", chosen: "Resolved", config: "Config", facts: "HostFacts") -> "Ready":
-    """A policy lowered and compiled for this config, now or by an earlier call for the same kind of container."""
-    from runtime.launch.filter_cache import compiler_identity
-
-    reduced, observe = reduce_config(config), invocation.switch("observe")
-    identity = compiler_identity()
-    key = gate_key(chosen.hash, facts, reduced, identity, invocation.root, observe)
-    ready = kept_gate(invocation.root, key) if identity else None
-    if ready is None:
-        from runtime.commands.gate_making import keep_gate, make_ready
-        from runtime.policy.lower import lower
-
-        lowered = lower(chosen.layers, reduced, facts, observe)
-        ready = make_ready(invocation, chosen, lowered, reduced, facts)
-        if identity and invocation.verb != "plan":
-            keep_gate(invocation.root, key, ready)
-    return ready

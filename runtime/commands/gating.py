@@ -122,7 +122,7 @@ def gate_config(invocation: Invocation, config: "Config", terminal: bool) -> Gat
 
         abi = probe_landlock(invocation.exe_fd)
     facts = probe_facts(config, terminal, abi)
-    from runtime.commands.gate_cache import find_ready
+    from runtime.commands.gate_finding import find_ready
 
     return _gated(config, facts, find_ready(invocation, chosen, config, facts))
 

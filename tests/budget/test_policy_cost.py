@@ -58,6 +58,7 @@ def test_a_known_kind_loads_nothing_that_lowers(home: Path, bundle: Path, policy
     added = known - plain
     assert added <= {
         "runtime.commands.gate_cache",
+        "runtime.commands.gate_finding",
         "runtime.plan.network_policy",
         "runtime.plan.policy",
         "runtime.policy",
