@@ -10,7 +10,7 @@ from runtime.plan.options import Gate
 from runtime.policy.hierarchy import opens_hierarchy
 from runtime.record import record
 from runtime.seccomp.program import Filter
-from runtime.state.kept import Kept, sha256
+from runtime.state.kept import Kept, digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,10 +73,10 @@ def put_in(config: "Mapping[str, Any]", ready: Ready) -> "dict[str, Any]":
     return made
 
 
-def gate_key(digest: str, facts: "HostFacts", reduced: "Mapping[str, Any]", identity: str, *where: "str | bool") -> str:
+def gate_key(policy: str, facts: "HostFacts", reduced: "Mapping[str, Any]", identity: str, *where: "str | bool") -> str:
     """The name under which it is kept: depends on all that lowering and compiling depend on.
 
-    `where`: the state root, whose broker's socket is in there, and whether denials are observed.
+    `policy` is the hash of the policy, `where` the state root, whose broker's socket is in there, and whether denials are observed.
     """
     said: Any = (
         facts.machine,
@@ -90,8 +90,8 @@ def gate_key(digest: str, facts: "HostFacts", reduced: "Mapping[str, Any]", iden
         facts.capabilities,
         facts.joins_own_network,
     )
-    whole: Any = (digest, said, reduced, identity, where)
-    return sha256(dumps(whole, 2))
+    whole: Any = (policy, said, reduced, identity, where)
+    return digest(dumps(whole, 2))
 
 
 def kept_gate(root: str, key: str) -> Ready | None:

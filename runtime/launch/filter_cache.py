@@ -7,7 +7,7 @@ import posix
 from _struct import Struct
 
 from runtime.seccomp.program import Filter
-from runtime.state.kept import Kept, sha256
+from runtime.state.kept import Kept, digest
 from runtime.state.reserved import FILTERS
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ def cache_key(sections: "tuple[Section, ...]", arch: str, compiler: str) -> str:
     from marshal import dumps
 
     # format 2: no references and no interning marks, so equal data gives equal bytes in every process
-    return sha256(dumps((sections, arch, compiler), 2))
+    return digest(dumps((sections, arch, compiler), 2))
 
 
 def encode_filter(compiled: Filter) -> bytes:
