@@ -137,12 +137,12 @@ def frozen_header(tree: str, sites: list[str]) -> str:
     orders["policy"] = [name for name in link_order(needs, POLICY) if name not in orders["create"]]
     known = {*orders["create"], *orders["policy"]}
     orders["choice"] = [name for name in link_order(needs, CHOICE) if name not in known]
-    groups = ["static const struct link_group link_groups[] = {"]
+    groups = ["static struct link_group link_groups[] = {"]
     for group, order in orders.items():
         arrays.append(byte_array(f"codes_{group}", marshal.dumps(tuple(codes[name] for name in order))))
         table.append(f"static const int order_{group}[] = {{{''.join(f'{index[name]}, ' for name in order)}-1}};")
-        groups.append(f'\t{{"{group}", order_{group}, codes_{group}, sizeof(codes_{group})}},')
-    table += [*groups, "\t{NULL, NULL, NULL, 0}};"]
+        groups.append(f'\t{{"{group}", order_{group}, codes_{group}, sizeof(codes_{group}), false}},')
+    table += [*groups, "\t{NULL, NULL, NULL, 0, false}};"]
     quoted = "".join(f'"{site}", ' for site in sites)
     return "\n".join([*arrays, *table, f"static const char *const frozen_sites[] = {{{quoted}NULL}};", ""])
 

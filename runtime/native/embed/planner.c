@@ -33,6 +33,7 @@ struct link_group {
 	const int *order; /* indexes of frozen_modules, closed by -1 */
 	const unsigned char *codes;
 	size_t size;
+	bool linked;
 };
 
 /* frozen_modules (struct _frozen[]), link_groups (closed by one without a name), and frozen_sites (const char *[], relative ones are
@@ -167,8 +168,11 @@ static int link_module(const struct _frozen *frozen, PyObject *code)
 }
 
 /* Link a group; what an ordinary import has brought already stays as it is. */
-static int link_group(const struct link_group *group)
+static int link_group(struct link_group *group)
 {
+	if (group->linked)
+		return 0;
+	group->linked = true;
 	PyObject *codes = PyMarshal_ReadObjectFromString((const char *)group->codes, (Py_ssize_t)group->size);
 	PyObject *modules = PyImport_GetModuleDict();
 	if (!codes)
@@ -182,9 +186,9 @@ static int link_group(const struct link_group *group)
 	return 0;
 }
 
-static const struct link_group *find_group(const char *name)
+static struct link_group *find_group(const char *name)
 {
-	for (const struct link_group *group = link_groups; group->name; group++)
+	for (struct link_group *group = link_groups; group->name; group++)
 		if (!strcmp(group->name, name))
 			return group;
 	return NULL;
@@ -204,7 +208,7 @@ static PyObject *link_more(PyObject *self, PyObject *name)
 {
 	(void)self;
 	const char *text = PyUnicode_AsUTF8(name);
-	const struct link_group *group = text ? find_group(text) : NULL;
+	struct link_group *group = text ? find_group(text) : NULL;
 	if (text && !group)
 		PyErr_Format(PyExc_KeyError, "no group of modules is called %s", text);
 	if (!group || (link_group(group) != 0 && PyErr_Occurred()))
