@@ -102,6 +102,16 @@ def test_a_refusal_is_short_and_names_the_mechanism(container: Container) -> Non
     talk.close()
 
 
+def test_what_is_hidden_stays_what_it_is(container: Container) -> None:
+    """Paths are covered when a container is made; the refusal says that it is a matter of mounts."""
+    talk = Talk(container)
+    text = "name: cover\nnetwork: unrestricted\nfilesystem: {hide: [/etc/hello], write: [/]}\n"
+    container.call("policy", "apply", container.id, file_of(container, "cover.yaml", text)).refused(
+        r"cover\.yaml:3: filesystem\.hide: /etc/hello: what is mounted read-only, noexec or hidden cannot be changed in a running container"
+    )
+    talk.close()
+
+
 def test_a_time_limit_holds_from_the_next_moment(container: Container) -> None:
     """Counted from the container's beginning; taken back by root alone."""
     talk = Talk(container)
@@ -206,3 +216,13 @@ def test_a_limit_is_taken_back(make: Callable[[], Container]) -> None:
         == "limits+more"
     )
     assert applied(container, "--loosen", container.id, str(container.bundle.path / "limits.yaml")) == "limits"
+
+
+def test_a_namespace_with_an_empty_path_is_a_new_one(container: Container) -> None:
+    """For apply as for create, and for runc."""
+    spaces = container.bundle.linux["namespaces"]
+    container.bundle.linux["namespaces"] = [{**space, "path": ""} for space in spaces]
+    talk = Talk(container)
+    container.call("policy", "apply", container.id, file_of(container, "narrow.yaml", NARROW)).ok()
+    assert talk.again() == "refused\n"
+    talk.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from integration.framework import probe
 from integration.framework.gate import NUMBERS, OPENS, Broker, Gated, memory_file, paths, serving, table
 from runtime.broker.native import ASK, CONTINUE, DECISION, GONE, Core, Event
 from runtime.broker.table import encode_table
@@ -266,6 +269,40 @@ def test_the_end_of_a_container_is_told() -> None:
         gated.release()
         gated.finish()
         assert wait_for(broker, GONE).pid == gated.process.pid
+
+
+@pytest.mark.slow
+def test_no_end_is_lost_however_many_there_are() -> None:
+    """More listeners than the ring of events has places end at once, while nobody reads: each end is told, and once."""
+    count = 3000
+    with serving() as broker:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            subprocess.run([str(probe.built("listeners")), str(count)], stdin=theirs.fileno(), check=True, timeout=60)
+        with ours:
+            content = memory_file(encode_table(table({"getppid": "continue"})))
+            expected = {}
+            for key in range(1, count + 1):
+                pid, fds, _flags, _address = socket.recv_fds(ours, 4, 1)
+                expected[key] = int.from_bytes(pid, sys.byteorder)
+                broker.core.add(key, fds[0], content, (expected[key], 0, 0))
+            os.close(content)
+        deadline = time.monotonic() + 60
+        while any(_runs(pid) for pid in expected.values()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(1)  # until the core has heard of all
+        told: list[Event] = []
+        while select.select([broker.core.wake_fd()], [], [], 1)[0]:
+            told += broker.core.events()
+    assert sorted((event.key, event.pid) for event in told if event.kind == GONE) == sorted(expected.items())
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_audit_says_what_would_have_been_refused(tmp_path: Path) -> None:

@@ -53,3 +53,23 @@ def test_a_built_in_policy_is_tried_as_a_copy(container: Container) -> None:
     assert f"filesystem.write: [/srv] in {copy}:" in tried.err
     (container.bundle.rootfs / "srv/new").unlink()
     assert "can't create /srv/new: Read-only file system" in container.run("--policy", str(extended)).err
+
+
+def test_audit_says_what_enforcement_does(container: Container) -> None:
+    """The same script under the same rules: what fails when they are enforced is what is noted when they are not."""
+    path = container.bundle.path / "tried.yaml"
+    rules = "name: tried\nfilesystem: {write: [/open]}\n"
+    for name in ("open/x", "closed/x", "closed/y"):
+        container.bundle.file(f"/{name}")
+    (container.bundle.rootfs / "closed/log").symlink_to("/dev/stdout")
+    calls = ["mkdir /closed/made", "chmod 600 /closed/y", "ln -s x /closed/link", "mv /closed/x /closed/z"]
+    fine = "echo x >/dev/null && echo x >>/closed/log && mkdir /open/made && rmdir /open/made"
+    container.bundle.shell("; ".join(f"{call} 2>/dev/null || echo {call}" for call in calls) + f"; {fine}")
+    path.write_text(rules)
+    assert container.run("--policy", str(path)).ok().out.splitlines() == [*calls, "x"]
+    path.write_text(f"{rules}broker: {{mode: audit}}\n")
+    tried = container.run("--policy", str(path), "--explain-denials").ok()
+    assert tried.out == "x\n"
+    noted = [line.split(": ")[1] for line in tried.err.splitlines() if ": would be denied" in line]
+    assert [words.split()[1] for words in noted] == ["/closed/made", "/closed/y", "/closed/link", "/closed/x"]
+    assert tried.err.count(f"filesystem.write: [/closed] in {path}:2") == 3

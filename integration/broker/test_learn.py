@@ -14,6 +14,7 @@ import yaml
 from integration.framework.broker import Broker, wait_until
 from integration.framework.container import Container
 from integration.framework.flavours import only
+from runtime.broker.recording import Recording
 
 pytestmark = only("postern", reason="policies are postern's")
 
@@ -108,6 +109,21 @@ def test_what_comes_to_nothing_is_no_need(container: Container) -> None:
     assert replayed.err == done.stderr
 
 
+def test_mounts_are_looked_at_after_the_end(tmp_path: Path) -> None:
+    """What was read-only to a container is so while its last calls are read."""
+    script = f"mount -t tmpfs -o ro none {tmp_path} && echo ready && exec cat"
+    with subprocess.Popen(
+        ["unshare", "-m", "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        made = Recording(process.pid)
+        process.communicate()
+    made.add("mkdirat", (0, 0, 0), f"{tmp_path}/x")
+    made.close()
+    assert made.document()["targets"] == [["mkdirat", "write", f"{tmp_path}/x", "-"]]
+
+
 def test_sockets_and_addresses_are_learned(container: Container) -> None:
     """Domains, types, the port that was bound and the peer that was connected to; replayed it connects again."""
     # a server without input would close its side at once, and a client that sees that first sends nothing
@@ -127,6 +143,15 @@ def test_sockets_and_addresses_are_learned(container: Container) -> None:
     assert network["bind"] == [{"ports": [7070]}]
     replayed = container.run("--policy", str(path))
     assert replayed.ok().out == "hi\n"
+
+
+def test_a_socket_that_is_not_there_is_not_learned(container: Container) -> None:
+    """A program that looks for a service finds none under the learned policy either, and goes on in the same way."""
+    (container.bundle.rootfs / "bin/logger").symlink_to("busybox")
+    container.bundle.shell("logger hello; echo $?")
+    path, done = learn(container)
+    assert yaml.safe_load(path.read_text())["network"]["unix"] == {"connect": [], "abstract": False}
+    assert container.run("--policy", str(path)).ok().out == done.stdout.rpartition(f"{path}:")[0]
 
 
 def test_another_command_of_the_same_bundle(container: Container) -> None:

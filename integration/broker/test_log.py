@@ -119,6 +119,27 @@ def test_following_ends_with_the_container(container: Container, broker: Broker)
     )
 
 
+def test_why_nothing_is_recorded(container: Container) -> None:
+    """No mistake: in words, on standard error; --follow waits only where something may come."""
+    quiet = MEDIATED.replace("audit: decisions", "audit: none")
+    rules = {
+        "": "no policy is in force for it",
+        "name: x\nfilesystem: {write: [/tmp]}\n": "its policy has no need of the broker, and what the kernel denies",
+        quiet: "nothing that its policy has noted",
+    }
+    container.bundle.args("/bin/true")
+    for text, words in rules.items():
+        container.create(*(policy(container, text) if text else ()))
+        for flags in ((), ("--json",)) if text == quiet else ((), ("--json",), ("--follow",)):
+            shown = container.call("policy", "log", *flags, container.id).ok()
+            assert shown.out == ""
+            assert shown.err.startswith(f"nothing is recorded of container {container.id}: {words}")
+        container.call("delete", "--force", container.id).ok()
+    gone = container.call("policy", "log", container.id)
+    gone.refused("no log below .* there is no such container: .* or is gone and nothing was recorded")
+    assert gone.err.count("\n") == 1
+
+
 def test_what_only_failed_is_no_denial(container: Container, broker: Broker) -> None:
     """A file that a rule covers and that is not there."""
     container.bundle.shell("cat /etc/hnone; true")

@@ -101,6 +101,25 @@ def test_no_race_reaches_a_forbidden_file(attack: str, place: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
+def test_no_name_of_a_mount_that_was_taken_away(place: Path) -> None:
+    """A mount detached by another mount namespace, between an open and the question what was opened: its name begins at the mount then."""
+    hidden = place / "tree" / place.relative_to("/") / "allowed"
+    hidden.mkdir(parents=True)
+    (hidden / "file").write_text("secret")
+    (place / "secret/point").mkdir()
+    with serving() as broker:
+        calls = {**dict.fromkeys(OPENS, "open"), **dict.fromkeys(NOTED, "continue")}
+        policy = table(calls, **rules(place))
+        words = ["exec", str(probe.built("detacher")), str(TRIES), str(place)]
+        code, out = broker.run(policy, *words, timeout=60 + TRIES / 100)
+    assert code == 0, (code, out)
+    tries, detached, leaks = map(int, out.split())
+    assert (tries, leaks) == (TRIES, 0)
+    assert detached > TRIES / 100, "hardly a mount was taken away: it shows nothing"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("attack", NETWORK)
 def test_no_race_reaches_a_forbidden_port(attack: str, place: Path) -> None:
     """However the address changes, it is the one that was judged which is used."""

@@ -58,16 +58,22 @@ def unit(container: Container, broker: Broker) -> Iterator[int]:
 
 
 def test_no_call_is_lost_when_the_units_keeper_is_killed(unit: int, container: Container, broker: Broker) -> None:
-    """A container under a policy goes on, whoever is quicker: the worker that starts another keeper, or systemd."""
+    """A container under a policy goes on; the unit waits for the keeper that its worker has started, and then serves."""
     wait_until(lambda: broker.keepers() == [unit], "it is the only keeper")
     loop = Loop(container)
     await_progress(broker, container, 20)
     os.kill(unit, signal.SIGKILL)
-    wait_until(lambda: broker.keepers() not in ([], [unit]), "another keeper is there")
+    wait_until(lambda: main_pid() not in (0, unit), "the unit has another main process")
+    wait_until(lambda: len(broker.keepers()) == 2, "another keeper is there")
     await_progress(broker, container, 20)
     rounds, failed, out = loop.result()
     assert failed == 0, out
     assert rounds >= 20
+    [keeper] = [pid for pid in broker.keepers() if pid != main_pid()]
+    os.kill(keeper, signal.SIGTERM)
+    wait_until(lambda: broker.keepers() == [main_pid()], "the unit's keeper is the only one")
+    wait_until(broker.serving, "its worker serves")
+    assert systemctl("show", "--property=ActiveState,NRestarts", "--value", UNIT).split() == ["active", "1"]
 
 
 def test_systemd_starts_a_keeper_again_that_had_nothing_to_hand_on(

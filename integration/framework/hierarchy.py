@@ -13,7 +13,7 @@ from pathlib import Path
 CGROUP_MOUNT = Path("/sys/fs/cgroup")
 CLONE_NEWNS = 0x00020000
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 0x4000, 0x40000
-MS_BIND = 0x1000
+MS_BIND, MS_REMOUNT = 0x1000, 0x20
 MNT_DETACH = 2
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -49,15 +49,31 @@ def mounts_under(prefix: Path | str) -> list[str]:
     return [point for point in points if point == text or point.startswith(text.rstrip("/") + "/")]
 
 
+def options() -> str:
+    """The unified hierarchy's mount options, such as nsdelegate: whoever mounts it once more without them takes them from all mounts."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        words = line.partition(" - ")[2].split()
+        if words[0] == "cgroup2":
+            return ",".join(word for word in words[-1].split(",") if word not in ("rw", "ro"))
+    return ""
+
+
+def set_options(wanted: str) -> None:
+    """Others in their place, for all mounts of the hierarchy on this machine; nothing is touched where they are there already."""
+    if set(wanted.split(",")) != set(options().split(",")):
+        mount("none", CGROUP_MOUNT, "cgroup2", MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, wanted)
+
+
 def enter_private_namespace() -> None:
     """Unshare the calling thread's mount namespace and make /sys/fs/cgroup the unified hierarchy in it."""
     _checked(_libc.unshare(CLONE_NEWNS), "unshare the mount namespace")
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     if is_unified():
         return
+    kept = options()
     for point in reversed(mounts_under(CGROUP_MOUNT)):
         unmount(point)
-    mount("none", CGROUP_MOUNT, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    mount("none", CGROUP_MOUNT, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, kept)
 
 
 def become_subreaper() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from integration.framework import hierarchy
 from integration.framework.broker import MEDIATED
 from integration.framework.container import Container
 from integration.framework.flavours import only
@@ -29,7 +30,9 @@ def flag(container: Container, text: str = HELD) -> tuple[str, str]:
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Path]:
     """The hierarchy mounted once more; only in the mount namespace of the tests, and for as long as one of them runs."""
-    subprocess.run(["mount", "-t", "cgroup2", "none", str(tmp_path)], check=True)
+    subprocess.run(
+        ["mount", "-t", "cgroup2", "-o", hierarchy.options() or "defaults", "none", str(tmp_path)], check=True
+    )
     try:
         yield tmp_path
     finally:
@@ -125,3 +128,89 @@ def test_a_policy_that_comes_later_looks_as_well(container: Container) -> None:
         assert (applied.rc != 0) == bound, repr(applied)
         assert ("cannot be held to its cgroup: its config mounts the host's cgroups" in applied.err) == bound
         container.delete("--force")
+
+
+LIMITED = "resources: {pids: 8}\n"
+UNDELEGATED = "this host's hierarchy is mounted without nsdelegate"
+# every way to a writable view of the own cgroup: what is there, what a read-only one becomes, a new one, one of a user namespace's
+LIFTING = """
+try() { (echo 500 > $1/pids.max) 2>/dev/null && echo "lifted by $2"; }
+mkdir -p /tmp/new
+try /sys/fs/cgroup "what is there"
+/bin/busybox mount -o remount,bind,rw /sys/fs/cgroup 2>/dev/null && try /sys/fs/cgroup remounting
+/bin/busybox mount -t cgroup2 none /tmp/new 2>/dev/null && try /tmp/new mounting
+/bin/busybox unshare -U -r -C -m /bin/sh -c '
+    /bin/busybox mount -t cgroup2 none /tmp/new && echo 500 > /tmp/new/pids.max && echo "lifted by a namespace"' 2>/dev/null
+cat /sys/fs/cgroup/pids.max
+"""
+
+
+@pytest.fixture(params=["", "nsdelegate"])
+def delegation(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The hierarchy with nsdelegate and without; afterwards as it was."""
+    before = hierarchy.options()
+    kept = [word for word in before.split(",") if word not in ("", "nsdelegate")]
+    hierarchy.set_options(",".join([*kept, *filter(None, [request.param])]))
+    try:
+        yield request.param
+    finally:
+        hierarchy.set_options(before)
+
+
+def own_cgroup(container: Container, *options: str) -> None:
+    """A cgroup namespace of the container's own, and its part of the hierarchy mounted."""
+    spaces = [space for space in container.bundle.linux["namespaces"] if space["type"] != "cgroup"]
+    container.bundle.linux["namespaces"] = [*spaces, {"type": "cgroup"}]
+    mounts = container.bundle.config["mounts"]
+    container.bundle.config["mounts"] = [one for one in mounts if one["destination"] != HIERARCHY]
+    container.bundle.mount(HIERARCHY, "cgroup2", "cgroup", *options)
+
+
+@pytest.mark.vm
+def test_limits_that_the_container_could_lift(container: Container, delegation: str) -> None:
+    """Without nsdelegate a container's root may write its own limits: no writable mount of them is there, and none comes."""
+    own_cgroup(container)
+    container.bundle.caps("CAP_SYS_ADMIN").shell(LIFTING)
+    container.bundle.linux["resources"] = {"pids": {"limit": 8}}
+    lifted = container.run().ok().out
+    assert ("lifted by what is there" in lifted) == (delegation == "")
+    assert lifted.splitlines()[-1] == ("8" if delegation else "500")
+    refused = container.run(*flag(container, LIMITED))
+    if delegation:
+        assert refused.ok().out.splitlines()[-1] == "8"
+    else:
+        assert refused.rc == 1
+        assert UNDELEGATED in refused.err
+    own_cgroup(container, "ro")
+    lifted = container.run().ok().out
+    assert ("lifted by remounting" in lifted) == (delegation == "")
+    held = container.run(*flag(container, LIMITED)).ok().out
+    assert held == "8\n"
+
+
+@pytest.mark.vm
+def test_limits_in_a_mount_of_another_name(container: Container, delegation: str) -> None:
+    """What the config's words do not tell init sees."""
+    link = container.bundle.path / "link"
+    link.symlink_to(HIERARCHY)
+    own_cgroup(container, "ro")
+    container.bundle.mount("/host", "bind", str(link / container.cgroup.relative_to(HIERARCHY).parent), "bind")
+    container.bundle.args("/bin/true")
+    refused = container.run(*flag(container, LIMITED))
+    assert refused.rc == 1
+    words = "cannot be held to its cgroup" if delegation else "cannot keep its limits"
+    assert words in refused.err
+
+
+@pytest.mark.vm
+def test_the_host_keeps_its_options(container: Container, delegation: str) -> None:
+    """A container in the host's cgroup namespace that mounts the hierarchy takes nothing from all others."""
+    before = hierarchy.options()
+    spaces = [space for space in container.bundle.linux["namespaces"] if space["type"] != "cgroup"]
+    container.bundle.linux["namespaces"] = spaces
+    container.bundle.mount("/host", "cgroup", "cgroup").shell(
+        "test -d /host/cgroup.procs || cat /host/cgroup.controllers"
+    )
+    assert "pids" in container.run().ok().out
+    assert hierarchy.options() == before
+    assert ("nsdelegate" in before) == (delegation != "")

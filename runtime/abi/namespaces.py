@@ -1,5 +1,10 @@
 """Namespace types: the specification's words and the kernel's CLONE_NEW* bits.  Source: linux/sched.h, namespaces(7)."""
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 CLONE_NEWTIME = 0x00000080
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -20,3 +25,8 @@ NAMESPACES = {
     "cgroup": CLONE_NEWCGROUP,
     "time": CLONE_NEWTIME,
 }
+
+
+def named_namespaces(linux: "Mapping[str, Any]") -> "dict[str, str | None]":
+    """The types in `linux.namespaces`, each with the path that is joined; None: a new one, as an empty path is for runc."""
+    return {space["type"]: space.get("path") or None for space in linux.get("namespaces") or ()}

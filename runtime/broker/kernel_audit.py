@@ -153,6 +153,9 @@ class KernelAudit:
                 if not container_id:
                     self.unattributed += 1
                     continue
-                policy = next((one.policy for one in registry.of_container(container_id)), "")
-                records.append({"time": now, "container": container_id, "policy": policy, **record})
+                served = registry.of_container(container_id)
+                whose: dict[str, Any] = {"container": container_id, "policy": served[0].policy if served else ""}
+                if served:
+                    whose["init"] = served[0].init
+                records.append({"time": now, **whose, **record})
         return records

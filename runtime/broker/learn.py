@@ -107,19 +107,24 @@ def learned_network(recording: "Mapping[str, Any]") -> "dict[str, Any] | None":
     egress: dict[str, set[int]] = {}
     bound: set[int] = set()
     unix: dict[str, set[str]] = {"connect": set(), "bind": set()}
-    for call, _access, target, _kind in recording["targets"]:
+    looked_for: set[str] = set()  # sockets that were not there
+    for call, _access, target, kind in recording["targets"]:
         address = _port(target)
         if address is not None and call == "bind":
             bound.add(address[1])
         elif address is not None and address[1]:
             egress.setdefault(address[0], set()).add(address[1])
+        elif target.startswith("unix:") and kind == "-":
+            looked_for.add(target[5:])
         elif target.startswith("unix:"):
             unix["bind" if call == "bind" else "connect"].add(target[5:])
     section |= _addresses(egress, bound, bool(_LISTENING & set(recording["calls"])))
-    names = unix["connect"] | unix["bind"]
+    names = unix["connect"] | unix["bind"] | looked_for
     if "AF_UNIX" in section["domains"] and any(name[:1] == "/" for name in names):
         section["unix"] = {
-            key: sorted(name for name in values if name[:1] == "/") for key, values in unix.items() if values
+            key: sorted(name for name in values if name[:1] == "/")
+            for key, values in unix.items()
+            if values or (key == "connect" and looked_for)
         }
         section["unix"]["abstract"] = any(name[:1] == "@" for name in names)
     return section

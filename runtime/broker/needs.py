@@ -6,12 +6,12 @@ the file system takes changes at all.  What it comes to by file modes, quotas or
 
 import posix
 
-_TYPE_MASK, _REGULAR, _DIRECTORY = 0o170000, 0o100000, 0o040000
+_TYPE_MASK, _REGULAR, _DIRECTORY, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
 _O_ACCMODE, _O_CREAT, _O_EXCL, _O_TRUNC = 3, 0o100, 0o200, 0o1000
 _ST_RDONLY = 1
 # the path from which a link is made is only read
 _FROM = frozenset(("link", "linkat"))
-_MAKING_DIRECTORIES = frozenset(("mkdir", "mkdirat"))
+MAKING = frozenset(("mkdir", "mkdirat"))
 _LINKING = frozenset(("link", "linkat", "symlink", "symlinkat", "mknod", "mknodat"))
 # on a file system that is read-only these say so before they look whether there is something
 _TAKING_AWAY = frozenset(("unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2"))
@@ -23,10 +23,11 @@ _CHANGING = frozenset(
         *("futimesat", "setxattr", "lsetxattr", "removexattr", "lremovexattr", "mount"),
     ]
 )
-_MUTATING = NAMING | _MAKING_DIRECTORIES | _CHANGING | {"creat"}
+_MUTATING = NAMING | MAKING | _CHANGING | {"creat"}
+OPENING = frozenset(("open", "openat", "openat2", "creat"))
 _EXECUTING = frozenset(("execve", "execveat"))
 # a link at the end of the path is what they mean, not what it leads to
-UNFOLLOWED = NAMING | _MAKING_DIRECTORIES | {"lchown", "lsetxattr", "lremovexattr"}
+UNFOLLOWED = NAMING | MAKING | {"lchown", "lsetxattr", "lremovexattr", "bind"}
 
 
 def _flags(call: str, args: "tuple[int, ...]") -> int:
@@ -48,12 +49,18 @@ def access_of(call: str, args: "tuple[int, ...]", index: int = 1) -> str:
 def can_change(call: str, args: "tuple[int, ...]", existed: bool) -> bool:
     """Whether a call that wants to write can come to it, by whether its path was there; under a policy its errno is the same if not."""
     if existed:
-        return not (
-            call in _LINKING | _MAKING_DIRECTORIES or _flags(call, args) & (_O_CREAT | _O_EXCL) == _O_CREAT | _O_EXCL
-        )
+        return not (call in _LINKING | MAKING or _flags(call, args) & (_O_CREAT | _O_EXCL) == _O_CREAT | _O_EXCL)
     if call in ("open", "openat"):
         return _flags(call, args) & _O_CREAT != 0
     return call not in _CHANGING
+
+
+def is_special(path: str) -> bool:
+    """Whether a path is one of a device, a FIFO or a socket."""
+    try:
+        return posix.lstat(path).st_mode & _TYPE_MASK not in (_REGULAR, _DIRECTORY, _LINK)
+    except OSError:
+        return False
 
 
 def is_read_only(root: str, path: str) -> bool:

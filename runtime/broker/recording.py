@@ -10,7 +10,7 @@ from time import monotonic
 
 from runtime.broker.arguments import domain_name, namespace_names, option_name, request_name, type_name
 from runtime.broker.logs import DIRECTORY, log_name
-from runtime.broker.needs import UNFOLLOWED, access_of, can_change, is_read_only
+from runtime.broker.needs import OPENING, UNFOLLOWED, access_of, can_change, is_read_only, is_special
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 MOST_ENTRIES = 200_000
 MADE = "+"  # in the place of what is there: the call was to make it
+_UNIX = "unix:"
 _MOST_STEPS = 256
 _HEAD = 4096
 _PAUSE = 1.0
@@ -111,18 +112,24 @@ def interpreter_of(path: str) -> list[str]:
     return []
 
 
+def _open(path: str, flags: int) -> int:
+    """An owned descriptor, or -1."""
+    try:
+        return posix.open(path, flags | posix.O_CLOEXEC)
+    except OSError:
+        return -1
+
+
 class Recording:
     """What one container did so far."""
 
-    __slots__ = ("_calls", "_root", "_root_fd", "_seen", "_targets", "changed", "lost", "seen")
+    __slots__ = ("_calls", "_mounts_fd", "_root", "_root_fd", "_seen", "_targets", "changed", "lost", "seen")
 
     def __init__(self, pid: int) -> None:
         """Nothing.  `pid` is the container's init, through which its files are looked at."""
-        try:
-            # its files stay within reach when it has ended
-            self._root_fd = posix.open(f"/proc/{pid}/root", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
-        except OSError:
-            self._root_fd = -1
+        # its files stay within reach when it has ended, with all that is mounted among them
+        self._root_fd = _open(f"/proc/{pid}/root", posix.O_PATH | posix.O_DIRECTORY)
+        self._mounts_fd = _open(f"/proc/{pid}/ns/mnt", posix.O_RDONLY)
         self._root = f"/proc/self/fd/{self._root_fd}"
         self._calls: dict[str, set[str]] = {}
         self._seen: set[tuple[str, str, str]] = set()  # as the core told them
@@ -170,9 +177,9 @@ class Recording:
             return
         self._seen.add(told)
         self.changed = True
-        target = target[len(mark) :]
+        target = target[len(mark) :].lstrip()
         if target[:1] != "/":
-            self._targets[(call, "", target)] = ""
+            self._add_address(call, target, reached=mark != "!")
             return
         path, kind = self._find(call, target)
         if not existed:
@@ -181,11 +188,24 @@ class Recording:
             kind = "f"  # it is gone since
         if access == "write" and (not changes or is_read_only(self._root, path)):
             kind = "-"
+        if access == "write" and call in OPENING and is_special(self._root + path):
+            access, kind = (
+                "read",
+                "f",
+            )  # what a device or a FIFO takes changes no file system, and it is judged by reading
         if access == "execute" and kind == "f" and not path.startswith("/proc/"):
             self._add_program(path)
         key = (call, access, path)
         if _STRENGTH.get(kind, 1) >= _STRENGTH.get(self._targets.get(key, ""), 1):
             self._targets[key] = kind
+
+    def _add_address(self, call: str, address: str, reached: bool) -> None:
+        """A peer or a socket; `reached`: it can be, since it is there.  A unix socket's name has no symlinks, as rules have it."""
+        if address.startswith(_UNIX + "/"):
+            address = _UNIX + self._find(call, address.removeprefix(_UNIX))[0]
+        kind = "" if reached else "-"
+        if reached or (call, "", address) not in self._targets:
+            self._targets[(call, "", address)] = kind
 
     def _find(self, call: str, target: str) -> tuple[str, str]:
         """As `real_path`; of calls that mean a link itself, the link."""
@@ -202,9 +222,10 @@ class Recording:
 
     def close(self) -> None:
         """Give the container's files up."""
-        if self._root_fd >= 0:
-            posix.close(self._root_fd)
-            self._root_fd = -1
+        for fd in (self._root_fd, self._mounts_fd):
+            if fd >= 0:
+                posix.close(fd)
+        self._root_fd = self._mounts_fd = -1
 
     def document(self) -> "dict[str, Any]":
         """The record as it is kept in a file."""

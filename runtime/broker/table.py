@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 MAGIC, VERSION, NONE = 0x31544250, 1, 0xFFFFFFFF
 MODES = ("enforce", "audit", "ask", "record")
 AUDITS = ("none", "denials", "decisions", "all")
-HANDLERS = ("", "open", "connect", "bind", "send", "exec", "mknod", "mount", "deny", "continue", "record")
+HANDLERS = ("", "open", "connect", "bind", "send", "exec", "mknod", "mount", "deny", "continue", "record", "change")
 SECTIONS = ("read", "write", "hide", "unix_connect", "unix_bind", "egress", "bind")
 ADDRESSES = ("egress", "bind")
 FLAG_KILL, FLAG_ABSTRACT, FLAG_GROUPS_SEEN = 1, 2, 4
 FLAG_HANDLER = 8  # the last text names who is asked: Python's business alone
 FLAG_ROOT_SEEN = 16
+FLAG_BY_KERNEL = 32
 PROTOCOLS = {"tcp": 1, "udp": 2}
 EPERM, EACCES = 1, 13
 HEADER = 4 * (12 + len(SECTIONS) + 2)
@@ -82,6 +83,7 @@ def encode_table(broker: "Mapping[str, Any]", machine: str | None = None) -> byt
     seen = set(broker.get("seen", ()))
     flags |= FLAG_GROUPS_SEEN if seen >= {"setgroups", "execve", "execveat"} else 0
     flags |= FLAG_ROOT_SEEN if "chroot" in seen else 0
+    flags |= FLAG_BY_KERNEL if broker.get("by_kernel") else 0
     head = (
         *(MAGIC, VERSION, len(image.data), arch.audit),
         *(MODES.index(broker["mode"]), AUDITS.index(broker.get("audit", "denials")), flags, broker["timeout_ms"]),

@@ -136,7 +136,7 @@ _PLANNED = "--planned  \n"
 
 _BROKER = (
     """
---foreground  do not detach, and do not end when there is nothing to do
+--foreground  do not detach, and do not end when there is nothing to do; where another one serves, wait for its end
 --idle=SECONDS  end when nothing was to be done for so long (default: 60, with --foreground 0: never)
 """
     # not for people: how keeper, worker and planner call each other

@@ -4,7 +4,7 @@ Layers only take away: what one of them withholds no other one can give, so each
 """
 
 from runtime.broker.arguments import domain_name, type_name
-from runtime.broker.needs import NAMING
+from runtime.broker.needs import MAKING, NAMING
 from runtime.commands.suggesting import PEERS, by_broker, is_unjudged, refusing_peer, target_of, wanted, withholding
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Layer = Mapping[str, Any]
 
 _WILD = frozenset("*?[]{}")
-_BY_PATH = frozenset(("open", "exec", "record"))
+_BY_PATH = frozenset(("open", "exec", "record", "change"))
 _NAMELESS = "nothing: it is a name that no rule can say"
 _WHOLE = "nothing short of /, which would open everything: use a directory below it"
 _INTERNET = frozenset((2, 10))
@@ -65,11 +65,13 @@ def advice(denial: "Denial", layers: "Sequence[Layer]", resolve: "Resolve" = str
 def _of_path(entry: "Mapping[str, Any]", path: str, layers: "Sequence[Layer]") -> list[str]:
     access, lines = wanted(entry), []
     makes = not entry.get("existed") and entry.get("handler") == "record"
-    names = str(entry.get("syscall")) in NAMING
+    names = str(entry.get("syscall")) in NAMING or (str(entry.get("syscall")) in MAKING and not entry.get("existed"))
     in_directory = access == "write" and (makes or names or _creates(entry))
     place = (path.rpartition("/")[0] or "/") if in_directory else path
     for layer in layers:
-        keys = withholding(access, path, layer, exactly=by_broker(entry))
+        # what mode audit has noted of a name was judged by the directory that it stands in
+        judged = place if entry.get("handler") == "change" else path
+        keys = withholding(access, judged, layer, exactly=by_broker(entry))
         if not keys and str(entry.get("target")).startswith("read and write "):
             keys = withholding("read", path, layer, exactly=True)
         for key in keys:
@@ -190,13 +192,17 @@ def _of_calls(call: str, part: "Mapping[str, Any]", layer: "Layer") -> list[str]
     return lines
 
 
+def _says_what_runs(layer: "Layer") -> bool:
+    return (layer.get("filesystem") or {}).get("execute") is not None or layer.get("exec") is not None
+
+
 def unseen(layers: "Sequence[Layer]") -> str:
     """What may have been denied without our hearing of it."""
     found = ["what a missing capability or a file's own mode refuses"]
     modes = {(layer.get("broker") or {}).get("mode") for layer in layers}
-    if modes == {"audit"} and any((layer.get("filesystem") or {}).get("write") is not None for layer in layers):
-        found.append("under audit, what changes files without opening them")
-    if any((layer.get("filesystem") or {}).get("execute") is not None for layer in layers):
+    if modes == {"audit"} and any(_says_what_runs(layer) for layer in layers):
+        found.append("under audit, programs that could not be started")
+    elif any((layer.get("filesystem") or {}).get("execute") is not None for layer in layers):
         found.append("libraries that cannot be mapped from where nothing may be executed")
     networks = [layer.get("network") or {} for layer in layers]
     if any(part.get("egress") is not None or part.get("bind") is not None for part in networks):

@@ -15,7 +15,7 @@ from runtime.commands.gating import find_policy
 from runtime.commands.invocation import Invocation, absolute
 from runtime.commands.launching import CONFIG_NAME, check_config, read_config
 from runtime.commands.policy_learn import await_served
-from runtime.commands.suggesting import Denial, group, is_denied_by_kernel, would_pass
+from runtime.commands.suggesting import Denial, group, is_denied_by_kernel
 from runtime.errors import BrokerError, SyscallError, UsageError
 from runtime.host.probe import read_file
 from runtime.launch.broker import DIRECTORY as BROKER_DIRECTORY
@@ -102,11 +102,7 @@ def denials(path: str, start: int, layers: "list[dict[str, Any]]", resolve: "Res
     finally:
         posix.close(fd)
     records = [loads(line) for line in b"".join(parts).splitlines() if line]
-    denied = [
-        one
-        for one in records
-        if one.get("verdict") in ("deny", "would-deny", "kill", "trap") and not would_pass(one, layers)
-    ]
+    denied = [one for one in records if one.get("verdict") in ("deny", "would-deny", "kill", "trap")]
     denied += [
         one
         for one in records

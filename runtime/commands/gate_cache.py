@@ -7,7 +7,7 @@ that whatever is kept under it is what lowering would give again.  Errors are no
 from marshal import dumps, loads
 
 from runtime.plan.options import Gate
-from runtime.policy.hierarchy import opens_hierarchy
+from runtime.policy.hierarchy import opens_hierarchy, owner_rows
 from runtime.record import record
 from runtime.seccomp.program import Filter
 from runtime.state.kept import Kept, digest
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runtime.host.facts import HostFacts
 
 GATES = "@gates"
-MAGIC = b"postern gate 4\n"
+MAGIC = b"postern gate 5\n"
 PROCESS_PARTS = ("capabilities", "rlimits")
 _LINUX = ("maskedPaths", "resources", "seccomp")
 
@@ -40,17 +40,17 @@ class Ready:
     warnings: tuple[str, ...] = ()
 
 
-def reduce_config(config: "Mapping[str, Any]") -> "dict[str, Any]":
-    """The part of a config that lowering depends on: of paths of namespaces only whether there is one, of users only the host's root."""
+def reduce_config(config: "Mapping[str, Any]", euid: int = 0) -> "dict[str, Any]":
+    """The part of a config that lowering depends on: of paths of namespaces only whether there is one, of users only who made the cgroup."""
     linux, process = config.get("linux") or {}, config.get("process")
     spaces = [
         {"type": space["type"], "path": "/"} if space.get("path") else {"type": space["type"]}
         for space in linux.get("namespaces") or ()
     ]
     reduced: dict[str, Any] = {"linux": {"namespaces": spaces, **given_parts(linux, _LINUX)}}
-    roots = [row for row in linux.get("uidMappings") or () if row["hostID"] == 0]
-    if roots:
-        reduced["linux"]["uidMappings"] = roots
+    owners = owner_rows(linux, euid)
+    if owners:
+        reduced["linux"]["uidMappings"] = owners
     if process:
         reduced["process"] = {"args": (), **given_parts(process, PROCESS_PARTS)}
     opening = [mount for mount in config.get("mounts") or () if opens_hierarchy(mount)]
@@ -89,6 +89,7 @@ def gate_key(policy: str, facts: "HostFacts", reduced: "Mapping[str, Any]", iden
         facts.initial_userns,
         facts.capabilities,
         facts.joins_own_network,
+        facts.nsdelegate,
     )
     whole: Any = (policy, said, reduced, identity, where)
     return digest(dumps(whole, 2))

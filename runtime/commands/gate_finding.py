@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def find_ready(invocation: "Invocation", chosen: "Resolved", config: "Config", facts: "HostFacts") -> "Ready":
     """A policy lowered and compiled for this config, now or by an earlier call for the same kind of container."""
-    reduced, observe = reduce_config(config), invocation.switch("observe")
+    reduced, observe = reduce_config(config, facts.euid), invocation.switch("observe")
     identity = compiler_identity()
     key = gate_key(chosen.hash, facts, reduced, identity, invocation.root, observe)
     ready = kept_gate(invocation.root, key) if identity else None

@@ -121,7 +121,7 @@ def gate_config(invocation: Invocation, config: "Config", terminal: bool) -> Gat
         from runtime.host.landlock import probe_landlock
 
         abi = probe_landlock(invocation.exe_fd)
-    facts = probe_facts(config, terminal, abi)
+    facts = probe_facts(config, terminal, abi, chosen.limits)
     from runtime.commands.gate_finding import find_ready
 
     return _gated(config, facts, find_ready(invocation, chosen, config, facts))

@@ -5,7 +5,7 @@ Each action is a module of its own, `policy_ACTION`, with one `execute`; it is l
 
 from runtime.commands.invocation import Invocation
 from runtime.commands.policy_call import parse_call
-from runtime.errors import NotBuilt, UsageError
+from runtime.errors import NotBuilt, PolicyError, UsageError
 from runtime.launch.report import encode, show
 
 TYPE_CHECKING = False
@@ -51,7 +51,7 @@ FLAGS = {
 
 
 def execute(invocation: Invocation) -> int:
-    """The action of the command line.  Raises: OciError."""
+    """The action of the command line; several violations of policies are told here, a line each.  Raises: OciError."""
     argv = invocation.arguments
     options = argv[: argv.index("--")] if "--" in argv else argv
     if invocation.switch("help") or not argv or argv[0] == "help" or "-h" in options or "--help" in options:
@@ -67,7 +67,15 @@ def execute(invocation: Invocation) -> int:
         if error.name != name:
             raise
         raise NotBuilt(f"policy {action}") from None
-    done: int = module.execute(parse_call(invocation, action, ACTIONS[action][2], argv[1:]))
+    call = parse_call(invocation, action, ACTIONS[action][2], argv[1:])
+    try:
+        done: int = module.execute(call)
+    except PolicyError as error:
+        if len(error.violations) == 1:
+            raise
+        for line in error.violations:  # people read this: a line each, where create has one for all
+            invocation.report.error(f"{error.kind}: {line}")
+        return 1
     return done
 
 

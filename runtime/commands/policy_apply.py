@@ -93,11 +93,11 @@ def _exchange(call: PolicyCall, container: Container, word: str, loosen: bool) -
     old = held.layers
     new = _wanted(call, word, held, loosen)
     config = check_config(read_at(container.dir_fd, "config.json"))
-    facts = probe_facts(config, False, probe_landlock(invocation.exe_fd))
+    facts = probe_facts(config, False, probe_landlock(invocation.exe_fd), limits=True)
     before, after = lower(old, config, facts), lower(new.layers, config, facts)
     added = None if loosen else (old, [layer for layer in new.layers if layer not in old])
     check_alive(before, after, added, config, facts)
-    if after.hierarchy and not before.hierarchy:
+    if after.hierarchy not in ("", before.hierarchy):
         check_mounts(container.state.pid, container.state.cgroup_path, after.hierarchy)
     gate = make_gate(new, after, facts, invocation.root)
     said = {"policy": new.name, "broker": "unchanged", "network": "unchanged", "resources": "unchanged"}
@@ -159,11 +159,17 @@ def _resources(lowered: "Lowered") -> "dict[str, Any]":
 
 
 def _process(lowered: "Lowered") -> "dict[str, Any]":
-    """The config without what can change in a running container."""
+    """The config without what can change in a running container, and without what is mounted."""
     linux = {
-        key: value for key, value in (lowered.config.get("linux") or {}).items() if key not in ("resources", "seccomp")
+        key: value
+        for key, value in (lowered.config.get("linux") or {}).items()
+        if key not in ("resources", "seccomp", "maskedPaths")
     }
     return {**lowered.config, "linux": linux}
+
+
+def _masked(lowered: "Lowered") -> "list[str]":
+    return list((lowered.config.get("linux") or {}).get("maskedPaths") or ())
 
 
 def _program(lowered: "Lowered", config: "Any", machine: str) -> bytes:
@@ -185,7 +191,7 @@ def _differences(before: "Lowered", after: "Lowered", config: "Any", facts: "Hos
             before.sections != after.sections
             and _program(before, config, facts.machine) != _program(after, config, facts.machine)
         ),
-        "mounts": before.points != after.points,
+        "mounts": before.points != after.points or _masked(before) != _masked(after),
         "landlock": denies_more(before.landlock, after.landlock),
         "process": _process(before) != _process(after) or before.bound != after.bound,
     }

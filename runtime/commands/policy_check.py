@@ -22,6 +22,8 @@ def execute(call: PolicyCall) -> int:
     for word in call.positional(1, None):
         if word == "-":
             raise call.usage("- is no file: standard input is not read")
+        if not word:
+            raise call.usage("an empty word names no file")
         path = absolute(word)
         try:
             _check(path, directory)

@@ -5,6 +5,7 @@ from time import sleep
 
 from oci_schemas.json_text import loads
 from runtime.broker.logs import DIRECTORY, log_name
+from runtime.broker.settings import load_settings
 from runtime.commands.broker_client import ask_broker
 from runtime.commands.containers import Container
 from runtime.commands.policy_call import PolicyCall
@@ -12,6 +13,8 @@ from runtime.errors import BrokerError, LifecycleError
 from runtime.launch.broker import DIRECTORY as BROKER_DIRECTORY
 from runtime.launch.broker import is_listening
 from runtime.launch.report import encode, one_line, reason, show
+from runtime.plan.policy import SAVED_NAME, TABLE_NAME
+from runtime.policy.trusted import DIRECTORY as DIRECTORY_OF_SITE
 from runtime.state.container_id import check_id
 
 TYPE_CHECKING = False
@@ -19,9 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from runtime.commands.invocation import Invocation
+
 _READ_SIZE = 1 << 16
 _PAUSE_SECONDS = 0.2
 _TURNS = 5  # so many pauses between two looks at whether the container has ended
+_UNSERVED = (
+    "its policy has no need of the broker, and what the kernel denies by itself is heard of only where a broker serves the container; "
+    "run --explain-denials has it noted"
+)
 _WORDS = {
     "deny": "denied",
     "would-deny": "would be denied",
@@ -36,19 +45,15 @@ _WORDS = {
 
 
 def execute(call: PolicyCall) -> int:
-    """Print a container's log.  Raises: UsageError, InvalidId, BrokerError."""
+    """Print a container's log; what there is none of is said on standard error.  Raises: UsageError, InvalidId, BrokerError."""
     (container_id,) = call.positional(1)
     path = f"{call.invocation.root}/{BROKER_DIRECTORY}/{DIRECTORY}/{log_name(check_id(container_id))}"
     root, follow = call.invocation.root, call.switch("follow")
     if not any(posix.access(name, posix.F_OK) for name in (path, f"{path}.1")):
-        if _is_over(root, container_id):
-            raise BrokerError(
-                f"container {container_id} has no log below {root}, and there is no such container (see --root)"
-            )
-        if not follow:
-            raise BrokerError(
-                f"container {container_id} has no log: its policy has not needed the broker, nothing was denied, or the journal has it"
-            )
+        why, may_come = _silence(call.invocation, container_id)
+        if not (follow and may_come):
+            posix.write(2, encode(f"nothing is recorded of container {container_id}: {one_line(why)}\n"))
+            return 0
     sentences = Sentences()
     try:
         for line in lines_of(path, (lambda: _is_over(root, container_id)) if follow else None):
@@ -64,6 +69,37 @@ def execute(call: PolicyCall) -> int:
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _silence(invocation: "Invocation", container_id: str) -> tuple[str, bool]:
+    """Why there is no record of a container, and whether there may be one yet.  Raises: BrokerError where there is no such container."""
+    try:
+        container = Container(invocation.root, container_id)
+    except LifecycleError as error:
+        raise BrokerError(
+            f"container {container_id} has no log below {invocation.root}, and there is no such container: it is of another --root, "
+            "or is gone and nothing was recorded of it, as of one whose policy has no need of the broker"
+        ) from error
+    try:
+        under_policy, brokered = (_is_in(container.dir_fd, name) for name in (SAVED_NAME, TABLE_NAME))
+        stopped = container.status == "stopped"
+    finally:
+        container.close()
+    if not under_policy:
+        return "no policy is in force for it", False
+    if not brokered:
+        return _UNSERVED, False
+    if load_settings(invocation.policy_dir or DIRECTORY_OF_SITE).log == "journald":
+        return f"records go to the journal: journalctl POSTERN_CONTAINER={container_id}", False
+    return "nothing that its policy has noted (see its `audit`) has happened", not stopped
+
+
+def _is_in(dir_fd: int, name: str) -> bool:
+    try:
+        posix.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _is_over(root: str, container_id: str) -> bool:

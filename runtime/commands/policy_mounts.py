@@ -6,7 +6,7 @@ cgroup has to look from outside.  Cold.
 
 from runtime.errors import PolicyError
 from runtime.host.probe import read_file
-from runtime.policy.hierarchy import EVERY, REMOUNTABLE
+from runtime.policy.hierarchy import EVERY, OWN, REMOUNTABLE
 
 
 def check_mounts(pid: int, path: str, hierarchy: str) -> None:
@@ -17,7 +17,9 @@ def check_mounts(pid: int, path: str, hierarchy: str) -> None:
     if reaches_out(read_file(f"/proc/{pid}/mountinfo", once=False), path, hierarchy):
         raise PolicyError(
             [
-                "the container cannot be held to its cgroup: its config mounts the host's cgroups, and nobody looked at create"
+                "the container cannot be held to its cgroup: its config mounts cgroups, and nobody looked at create"
+                if hierarchy == OWN
+                else "the container cannot be held to its cgroup: its config mounts the host's cgroups, and nobody looked at create"
             ]
         )
 
@@ -32,6 +34,6 @@ def reaches_out(mountinfo: bytes, path: str, hierarchy: str) -> bool:
             continue
         root, writable = fields[3].strip(b"/"), b"rw" in fields[5].split(b",")
         inside = own != b"" and (root == own or root.startswith(own + b"/"))
-        if (writable or hierarchy == REMOUNTABLE) and (not inside or hierarchy == EVERY):
+        if (writable or hierarchy == REMOUNTABLE) and (not inside or hierarchy in (EVERY, OWN)):
             return True
     return not mountinfo

@@ -42,7 +42,7 @@ class Denial:
 def target_of(entry: "Mapping[str, Any]") -> str:
     """The path or address that a record's call is about: the core's text without the words around it."""
     text = str(entry.get("target") or "")
-    if entry.get("handler") == "record":
+    if entry.get("handler") in ("record", "change"):
         return text.partition("\n")[0].strip()
     if entry.get("handler") == "open":
         for judged, _ in _JUDGED:
@@ -155,14 +155,6 @@ def withholding(access: str, path: str, layer: "Mapping[str, Any]", exactly: boo
     return found
 
 
-def would_pass(entry: "Mapping[str, Any]", layers: "Sequence[Mapping[str, Any]]") -> bool:
-    """Whether an open that audit noted as denied is one of a device, which rules for writing do not hold back."""
-    path = target_of(entry)
-    if entry.get("verdict") != "would-deny" or entry.get("handler") != "open" or not is_device(path):
-        return False
-    return not any(withholding("read", path, layer, exactly=True) for layer in layers)
-
-
 def _could_succeed(entry: "Mapping[str, Any]", access: str) -> bool:
     """Whether a call would not have failed anyway, by what was there before it."""
     existed, call = entry.get("existed"), str(entry.get("syscall"))
@@ -186,10 +178,13 @@ def is_denied_by_kernel(
     if entry.get("verdict") == "fail" and entry.get("errno") not in _REFUSALS:
         return False
     for path in paths_of(entry):
-        # devices can be written to where files cannot
-        if path[:1] != "/" or (access == "write" and (path.startswith("/dev/") or "/fd/" in path)):
+        if path[:1] != "/":
             continue
-        if _could_succeed(entry, access) and any(withholding(access, resolve(path), layer) for layer in layers):
+        found = resolve(path)
+        # devices can be written to where files cannot, by whatever name they are called
+        if access == "write" and any(name.startswith("/dev/") or "/fd/" in name for name in (path, found)):
+            continue
+        if _could_succeed(entry, access) and any(withholding(access, found, layer) for layer in layers):
             return True
     return False
 

@@ -29,4 +29,5 @@ class HostFacts:
     stdin_size: tuple[int, int]  # rows, columns of the terminal on stdin, (0, 0) without one
     landlock: int  # ABI of the kernel's Landlock; 0: none, or nobody needed to know
     may_set_groups: bool = True  # False in a user namespace that denies setgroups(2)
+    nsdelegate: bool = True  # limits of the cgroup that a cgroup namespace begins with are closed in it; True: or nobody needed to know
     joins_own_network: bool = False  # the network namespace that the config joins by path is our own

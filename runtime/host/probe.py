@@ -29,6 +29,7 @@ _SECCOMP_FLAGS = (
 
 # config-linux.md#cgroup-ownership: what is delegated where the kernel has no list
 _DELEGATE_FALLBACK = ("cgroup.procs", "cgroup.subtree_control", "cgroup.threads")
+_LIMITING = ("memory", "pids", "cpu")  # what policies limit
 _UNIFIED_MOUNTS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
 _TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -109,6 +110,19 @@ def unified_mount(mountinfo: bytes) -> str | None:
         if right.startswith(b"cgroup2 "):
             found = left.split(b" ")[4].decode("utf-8", "surrogateescape")
     return found.replace("\\040", " ") if found else None
+
+
+def probe_nsdelegate(mountinfo: bytes) -> bool:
+    """Whether a text of mountinfo says that the unified hierarchy is mounted with `nsdelegate`, which holds for all its mounts."""
+    for line in mountinfo.split(b"\n"):
+        right = line.partition(b" - ")[2]
+        if right.startswith(b"cgroup2 "):
+            return b"nsdelegate" in right.split(b" ")[-1].split(b",")
+    return False
+
+
+def _can_limit(controllers: tuple[str, ...], wanted: bool) -> bool:
+    return wanted and any(name in controllers for name in _LIMITING)
 
 
 def _probe_cgroup(euid: int) -> tuple[str | None, tuple[str, ...], str, bool]:
@@ -216,11 +230,13 @@ def probe_own_network(spaces: "Iterable[Mapping[str, Any]]") -> bool:
     return False
 
 
-def probe_facts(config: "Mapping[str, Any] | None", terminal: bool | None = None, landlock: int = 0) -> HostFacts:
+def probe_facts(
+    config: "Mapping[str, Any] | None", terminal: bool | None = None, landlock: int = 0, limits: bool = False
+) -> HostFacts:
     """Fill in the facts; with `config` (as `load_config` gives it) what no part of it can depend on is left empty.
 
     `terminal` says whether a terminal is wanted where the config does not; `landlock` comes from `runtime.host.landlock` where
-    a policy is in use.
+    a policy is in use, and `limits` says that one limits the cgroup.
     """
     name = posix.uname()
     kernel = probe_kernel(name.release)
@@ -260,5 +276,7 @@ def probe_facts(config: "Mapping[str, Any] | None", terminal: bool | None = None
         stdin_size=stdin_size,
         landlock=landlock,
         may_set_groups=initial or read_file("/proc/self/setgroups").strip() != b"deny",
+        nsdelegate=not _can_limit(controllers, whole or limits)
+        or probe_nsdelegate(read_file("/proc/self/mountinfo", once=False)),
         joins_own_network=probe_own_network(_section(linux, "namespaces") or ()),
     )

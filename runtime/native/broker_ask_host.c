@@ -28,6 +28,7 @@ bool park(struct call *call)
 	parked->next = broker->parked;
 	broker->parked = parked;
 	(void)pthread_mutex_unlock(&broker->lock);
+	clock_wake(broker, BUSY);
 	emit_decision(call, BROKER_ASK, 0, 0);
 	return true;
 }

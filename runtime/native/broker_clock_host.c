@@ -1,7 +1,7 @@
 /* The clock: gives up on calls whose time is over, interrupts waits that nobody needs any more, replaces workers that hang in a slow
  * file system, frees what was replaced. */
 #define _GNU_SOURCE
-#include "broker_int.h"
+#include "broker_stay.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define IDLE_MS 200
-#define BUSY_MS 20
+#define BUSY_NS 20000000
+#define CALM_TICKS 8      /* without anything to watch, before it slows down */
 #define SLOW_NS 20000000u /* a handler that takes this long hangs in somebody's file system */
 
 /* A signal of the caller's would have ended the wait if it made the call itself. */
@@ -44,11 +44,16 @@ static bool watch(struct broker *broker, struct worker *worker, uint64_t now)
 	struct call *call = atomic_load(&worker->call);
 	if (!atomic_load(&worker->alive) || !call)
 		return false;
-	if (atomic_load(&worker->began_ns) + SLOW_NS > now)
+	if (atomic_load(&worker->began_ns) + STAY_NS > now)
 		return true;
 	(void)pthread_mutex_lock(&worker->hold); /* until it is released the worker cannot leave the call that it is at */
+	atomic_store(&worker->watched, true);
 	call = atomic_load(&worker->call);
 	uint64_t began = atomic_load(&worker->began_ns);
+	if (call && began + STAY_NS <= now && atomic_load(&worker->holds)) { /* it may be waiting for another thread of that container */
+		stay_was_slow(call->container);
+		stay_release(worker, call->container);
+	}
 	if (began + SLOW_NS > now)
 		call = NULL;
 	if (call && atomic_load(&worker->waiting)) {
@@ -63,8 +68,21 @@ static bool watch(struct broker *broker, struct worker *worker, uint64_t now)
 		if (now - began > (uint64_t)call->table->header->timeout_ms * 1000000u)
 			give_up(worker, call);
 	}
+	atomic_store(&worker->watched, false);
 	(void)pthread_mutex_unlock(&worker->hold);
 	return true;
+}
+
+/* Sends a worker back to the epoll that has had nothing to do since the last tick. True: nobody else is told of its container's calls. */
+static bool ends_stay(struct worker *worker)
+{
+	if (!atomic_load(&worker->stay))
+		return false;
+	uint64_t rests = atomic_load(&worker->rests);
+	if (atomic_load(&worker->rest) != AWAKE && rests == worker->rests_seen)
+		rouse(worker);
+	worker->rests_seen = rests;
+	return atomic_load(&worker->holds);
 }
 
 static uint64_t oldest_epoch(struct broker *broker)
@@ -100,8 +118,8 @@ static bool all_left(struct broker *broker, struct container *container)
 			continue;
 		if (!container->told)
 			atomic_store(&worker->home, true);
-		if (atomic_load(&worker->home)) {
-			(void)pthread_kill(worker->thread, INTERRUPT);
+		if (atomic_load(&worker->home) || atomic_load(&worker->stay) == container) {
+			rouse(worker);
 			left = false;
 		}
 	}
@@ -134,16 +152,51 @@ void reclaim(struct broker *broker)
 	(void)pthread_mutex_unlock(&broker->lock);
 }
 
-static void rest(struct broker *broker, unsigned ms)
+static enum pace look_round(struct broker *broker)
 {
-	struct timespec until;
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += (long)ms * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	(void)sem_timedwait(&broker->tick, &until); /* ends early where a worker is missed */
+	uint64_t now = now_ns();
+	(void)pthread_mutex_lock(&broker->lock);
+	bool parked = broker->parked, retired = broker->retired || broker->retired_containers;
+	(void)pthread_mutex_unlock(&broker->lock);
+	enum pace pace = parked || retired ? BUSY : IDLE;
+	for (unsigned i = 0; i < atomic_load(&broker->started); i++) {
+		struct worker *worker = atomic_load(&broker->workers[i]);
+		if (worker && watch(broker, worker, now) && pace == IDLE)
+			pace = BUSY;
+		if (worker && ends_stay(worker))
+			pace = STAYING;
+	}
+	if (parked)
+		expire(broker, now);
+	if (retired)
+		reclaim(broker);
+	if (atomic_load(&broker->available) < 1)
+		(void)worker_start(broker, true);
+	return pace;
 }
 
+/* True: somebody has woken it. */
+static bool rest(struct broker *broker, enum pace pace)
+{
+	struct timespec until;
+	if (pace == IDLE)
+		return sem_wait(&broker->tick) == 0;
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += pace == STAYING ? STAY_NS : BUSY_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return sem_timedwait(&broker->tick, &until) == 0;
+}
+
+void clock_wake(struct broker *broker, enum pace pace)
+{
+	atomic_thread_fence(memory_order_seq_cst); /* what there is to watch comes first: look_round sees it, or it is seen here */
+	uint32_t now = atomic_load(&broker->pace);
+	if (now < pace && atomic_compare_exchange_strong(&broker->pace, &now, pace))
+		(void)sem_post(&broker->tick);
+}
+
+/* It ticks while there is something to watch and a little longer, and then sleeps until it is woken. */
 void *clock_main(void *argument)
 {
 	struct broker *broker = argument;
@@ -151,21 +204,18 @@ void *clock_main(void *argument)
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
 	(void)prctl(PR_SET_NAME, "broker-clock");
-	while (!atomic_load(&broker->stopping)) {
-		bool busy = broker->parked != NULL || broker->retired_containers != NULL;
-		uint64_t now = now_ns();
-		for (unsigned i = 0; i < WORKERS_MAX; i++) {
-			struct worker *worker = atomic_load(&broker->workers[i]);
-			if (worker && watch(broker, worker, now))
-				busy = true;
+	enum pace pace = BUSY;
+	for (unsigned calm = 0; !atomic_load(&broker->stopping);) {
+		atomic_store(&broker->pace, pace);
+		atomic_thread_fence(memory_order_seq_cst);
+		enum pace needed = look_round(broker);
+		calm = needed < pace ? calm + 1 : 0;
+		if (needed > pace || calm > CALM_TICKS) {
+			pace = needed > pace ? needed : pace - 1;
+			calm = 0;
+		} else if (rest(broker, pace) && pace < STAYING) {
+			pace++;
 		}
-		if (broker->parked)
-			expire(broker, now);
-		if (broker->retired || broker->retired_containers)
-			reclaim(broker);
-		if (atomic_load(&broker->available) < 1)
-			(void)worker_start(broker, true);
-		rest(broker, busy ? BUSY_MS : IDLE_MS);
 	}
 	return NULL;
 }

@@ -36,9 +36,8 @@ int container_arm(struct broker *broker, struct container *container, int operat
 /* The end is told once, after everything else that there is to tell of the container. */
 static void tell_end(struct broker *broker, struct container *container)
 {
-	struct broker_event event = {.key = container->key, .kind = BROKER_GONE, .pid = container->init, .rule = BROKER_NO_RULE};
-	if (atomic_load(&container->gone) && atomic_load(&container->inflight) == 0 && !atomic_exchange(&container->end_told, true))
-		emit(broker, container, &event);
+	if (atomic_load(&container->gone) && atomic_load(&container->inflight) == 0)
+		emit_end(broker, container);
 }
 
 /* Whether a container that has so many calls in flight may bring another one: below its own limit, and no more than are left for all, so
@@ -198,6 +197,7 @@ int broker_swap(struct broker *broker, int index, int table_fd)
 	struct loaded *old = container ? atomic_exchange(&container->loaded, loaded) : loaded;
 	table_retire(broker, old);
 	(void)pthread_mutex_unlock(&broker->lock);
+	clock_wake(broker, BUSY);
 	return container ? 0 : -ENOENT;
 }
 
@@ -216,6 +216,7 @@ int container_retire(struct broker *broker, int index, bool forget)
 		broker->retired_containers = container;
 	}
 	(void)pthread_mutex_unlock(&broker->lock);
+	clock_wake(broker, BUSY);
 	return container ? 0 : -ENOENT;
 }
 

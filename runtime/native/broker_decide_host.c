@@ -121,8 +121,10 @@ static struct verdict decide_call(struct call *call)
 /* From here on the clock leaves the call alone. */
 static void leave(struct worker *worker)
 {
-	(void)pthread_mutex_lock(&worker->hold);
 	atomic_store(&worker->call, NULL);
+	if (!atomic_load(&worker->watched) && !atomic_load(&worker->hangs) && !atomic_load(&worker->overdue))
+		return;
+	(void)pthread_mutex_lock(&worker->hold);
 	if (atomic_exchange(&worker->hangs, false))
 		(void)atomic_fetch_add(&worker->broker->available, 1);
 	atomic_store(&worker->overdue, false);
@@ -138,7 +140,7 @@ void decide(struct worker *worker, struct container *container, struct slot *slo
 		.table = &loaded->table,
 		.slot = slot,
 		.rule = BROKER_NO_RULE,
-		.began_ns = parked ? parked->began_ns : now_ns(),
+		.began_ns = parked ? parked->began_ns : worker->received_ns,
 		.ticket = parked ? parked->ticket : 0,
 		.redone = parked && !parked->ticket && atomic_load(&slot->state) == SLOT_ACTING,
 		.granted = parked && parked->verdict == 0 && parked->ticket,
@@ -146,6 +148,8 @@ void decide(struct worker *worker, struct container *container, struct slot *slo
 	struct verdict verdict;
 	atomic_store(&worker->began_ns, parked ? now_ns() : call.began_ns);
 	atomic_store(&worker->call, &call);
+	if (atomic_load(&worker->broker->pace) == IDLE)
+		clock_wake(worker->broker, BUSY);
 	if (parked && parked->ticket && parked->verdict) {
 		call.entry = table_call(call.table, slot->notif.data.nr);
 		call.rule = call.entry.rule;

@@ -1,7 +1,8 @@
 /* The ring of events: many workers write, one reader drains, nobody waits. What finds no room is lost and counted.
  *
  * A container may have as many events in it as are free for the others: one that makes more of them than the reader takes, on purpose
- * perhaps, loses its own and never a neighbour's. Ends of listeners are no container's doing and have a reserve. */
+ * perhaps, loses its own and never a neighbour's. The end of a listener is never lost: it is no event in the ring but a mark at the
+ * container, which the reader finds. */
 #define _GNU_SOURCE
 #include "broker_int.h"
 
@@ -11,8 +12,6 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
-
-#define RESERVE (RING / 16)
 
 int ring_open(struct broker *broker)
 {
@@ -25,12 +24,19 @@ int ring_open(struct broker *broker)
 }
 
 /* Whether an event may have a cell; it counts for its container until it is drained. */
-static bool share_take(struct broker *broker, struct container *container, enum broker_event_kind kind)
+static bool share_take(struct broker *broker, struct container *container)
 {
 	uint64_t tail = __atomic_load_n(&broker->ring_tail, __ATOMIC_ACQUIRE); /* never past the head that is read next */
-	uint64_t used = atomic_load_explicit(&broker->ring_head, memory_order_relaxed) - tail + RESERVE;
+	uint64_t used = atomic_load_explicit(&broker->ring_head, memory_order_relaxed) - tail;
 	uint32_t own = atomic_fetch_add_explicit(&broker->undrained[container->index], 1, memory_order_relaxed);
-	return kind == BROKER_GONE || (used < RING && own < RING - used);
+	return used < RING && own < RING - used;
+}
+
+static void wake_reader(struct broker *broker)
+{
+	uint64_t one = 1;
+	if (!atomic_exchange(&broker->signalled, true))
+		(void)!write(broker->wake, &one, sizeof(one)); /* fails only where the reader has been woken often enough */
 }
 
 static void lose(struct broker *broker, struct container *container)
@@ -38,12 +44,14 @@ static void lose(struct broker *broker, struct container *container)
 	atomic_fetch_sub(&broker->undrained[container->index], 1);
 	atomic_fetch_add(&container->lost_events, 1);
 	atomic_fetch_add(&broker->lost_events, 1);
+	if (atomic_load(&broker->ends))
+		wake_reader(broker);
 }
 
 /* A cell's sequence: twice the lap in which it is to be filled, plus one while it holds that lap's event. */
 void emit(struct broker *broker, struct container *container, const struct broker_event *event)
 {
-	if (!share_take(broker, container, event->kind)) {
+	if (!share_take(broker, container)) {
 		lose(broker, container);
 		return;
 	}
@@ -64,10 +72,39 @@ void emit(struct broker *broker, struct container *container, const struct broke
 	cell->container = (uint32_t)container->index;
 	cell->event = *event;
 	atomic_store_explicit(&cell->sequence, head / RING * 2 + 1, memory_order_release);
-	if (!atomic_exchange(&broker->signalled, true)) {
-		uint64_t one = 1;
-		(void)!write(broker->wake, &one, sizeof(one)); /* fails only where the reader has been woken often enough */
+	wake_reader(broker);
+}
+
+void emit_end(struct broker *broker, struct container *container)
+{
+	if (atomic_exchange(&container->ended, true))
+		return;
+	atomic_store(&broker->ends, true);
+	wake_reader(broker);
+}
+
+/* The ends of containers of which nothing is left in the ring. Where some stay, the reader is woken by what it waits for, or again. */
+static size_t take_ends(struct broker *broker, struct broker_event *out, size_t max)
+{
+	size_t count = 0;
+	if (!atomic_exchange(&broker->ends, false))
+		return 0;
+	(void)pthread_mutex_lock(&broker->lock);
+	for (unsigned i = 0; i < CONTAINERS_MAX; i++) {
+		struct container *container = atomic_load(&broker->containers[i]);
+		if (!container || container->end_taken || !atomic_load(&container->ended))
+			continue;
+		if (count == max || atomic_load(&broker->undrained[i]) > 0) {
+			atomic_store(&broker->ends, true);
+			if (count == max || atomic_load(&broker->undrained[i]) > 0)
+				continue; /* the one who makes it none sees that there are ends */
+		}
+		container->end_taken = true;
+		out[count++] = (struct broker_event){
+			.key = container->key, .kind = BROKER_GONE, .pid = container->init, .rule = BROKER_NO_RULE};
 	}
+	(void)pthread_mutex_unlock(&broker->lock);
+	return count;
 }
 
 size_t broker_events(struct broker *broker, struct broker_event *out, size_t max)
@@ -87,10 +124,9 @@ size_t broker_events(struct broker *broker, struct broker_event *out, size_t max
 		atomic_store_explicit(&cell->sequence, round + 2, memory_order_release);
 		__atomic_store_n(&broker->ring_tail, broker->ring_tail + 1, __ATOMIC_RELEASE);
 	}
-	if (count == max && !atomic_exchange(&broker->signalled, true)) {
-		value = 1;
-		(void)!write(broker->wake, &value, sizeof(value)); /* there may be more */
-	}
+	count += take_ends(broker, out + count, max - count);
+	if (count == max)
+		wake_reader(broker); /* there may be more */
 	(void)pthread_mutex_unlock(&broker->drain);
 	return count;
 }

@@ -3,6 +3,7 @@
 #define POSTERN_BROKER_INT_H
 
 #include "broker.h"
+#include "broker_journal.h"
 #include "broker_table.h"
 
 #include <linux/seccomp.h>
@@ -12,9 +13,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#define CONTAINERS_MAX 4096u
 #define WORKERS_MAX 256u /* with those that replace workers which wait */
-#define SLOTS 2048u      /* of the journal: calls that are received and not answered */
 #define TARGETS 32u      /* threads of containers that a worker remembers descriptors of */
 #define GROUPS_MAX 1024u
 #define SEEN_CALLS 1024 /* system call numbers that mode record tells apart */
@@ -24,31 +23,8 @@
 /* Ends a thread's wait. No real-time signal: those queue, and a thread that hangs where nothing interrupts it would collect them until
  * nobody of the same user could be sent another one. */
 #define INTERRUPT SIGURG
-#define RETRIES 8 /* of a resolution that somebody's rename disturbed */
-
-enum slot_state { SLOT_FREE, SLOT_RECEIVING, SLOT_ACTING };
-struct slot {
-	_Atomic uint32_t state; /* enum slot_state; RECEIVING with an id: received. ACTING: an effect may have happened */
-	uint32_t zero;
-	uint64_t key;
-	struct seccomp_notif notif;
-	uint64_t spare[3];
-};
-_Static_assert(sizeof(struct slot) == 120 || sizeof(struct slot) == 128, "slots are small");
-
-#define NOTED_ROOTS 1u   /* somebody in there has called chroot */
-#define NOTED_THREADS 2u /* a thread that was not its process's first one has executed a program */
-/* What a container's own root directory is, kept in the journal: after a restart init may have changed its own. */
-struct root_record {
-	uint64_t key, mount, inode;
-	uint32_t moved; /* NOTED_* */
-	uint32_t noted; /* of its first table: TABLE_*_SEEN, which say what its filter notifies; later tables have the same filter */
-};
-struct journal {
-	uint64_t magic;
-	struct root_record roots[CONTAINERS_MAX];
-	struct slot slots[SLOTS];
-};
+#define RETRIES 8       /* of a resolution that somebody's rename disturbed */
+#define STAY_NS 2000000 /* a worker waits no longer for one container alone */
 
 struct loaded { /* a table in memory of its own */
 	struct table table;
@@ -68,14 +44,17 @@ struct container {
 	_Atomic(struct loaded *) loaded;
 	_Atomic uint32_t inflight, waits;
 	bool told; /* retired: the workers know that they must leave its root */
-	_Atomic bool end_told;
+	_Atomic bool ended; /* nothing more comes of it */
+	bool end_taken;     /* and the reader knows; the broker's lock */
 	_Atomic bool paused, exempt, gone, removed;
-	uint32_t noted;                         /* as in the journal */
-	bool root_is_mount;                     /* nothing of its mount namespace lies outside of it */
-	_Atomic bool roots_moved;               /* a caller's root may be another one than the container's: it is looked at each time */
-	_Atomic bool threads_execute;           /* a thread's number may be another one's by now: its groups are looked at each time */
-	_Atomic uint64_t groups_seen;           /* calls of setgroups: what was remembered before the last one may be wrong */
-	_Atomic uint64_t seen[SEEN_CALLS / 64]; /* mode record: calls that were told already */
+	uint32_t noted;                          /* as in the journal */
+	bool root_is_mount;                      /* nothing of its mount namespace lies outside of it */
+	_Atomic bool roots_moved;                /* a caller's root may be another one than the container's: it is looked at each time */
+	_Atomic bool threads_execute;            /* a thread's number may be another one's by now: its groups are looked at each time */
+	_Atomic uint32_t crowd, turns, last_tid; /* broker_stay_host.c */
+	_Atomic uint64_t last_ns;                /* when it made the last call */
+	_Atomic uint64_t groups_seen;            /* calls of setgroups: what was remembered before the last one may be wrong */
+	_Atomic uint64_t seen[SEEN_CALLS / 64];  /* mode record: calls that were told already */
 	_Atomic uint64_t received, allowed, denied, continued, asked, timed_out, lost, replayed, lost_events, micros[20];
 };
 
@@ -102,6 +81,8 @@ struct target {
 	int levels;
 };
 
+enum rest { AWAKE, RESTING, ROUSED };
+enum pace { IDLE, BUSY, STAYING }; /* of the clock: asleep; by 20 ms; by STAY_NS */
 struct call;
 struct sending;
 struct worker {
@@ -114,7 +95,13 @@ struct worker {
 	_Atomic uint64_t began_ns;
 	_Atomic(struct call *) call;
 	_Atomic bool waiting, interrupt, overdue, hangs, alive;
-	pthread_mutex_t hold; /* the clock holds it while it looks at `call` */
+	pthread_mutex_t hold; /* the clock holds it while it looks at `call`, and says so in `watched` */
+	_Atomic bool watched;
+	_Atomic(struct container *) stay; /* the container that it serves: is not freed meanwhile */
+	_Atomic bool holds;               /* nobody else is told of that one's calls */
+	_Atomic uint32_t rest;            /* enum rest: whether it may be interrupted */
+	_Atomic uint64_t rests;           /* how often it has waited for a call */
+	uint64_t rests_seen, received_ns; /* the clock's alone; when it received the call that it is at */
 	struct slot *slot;
 	_Atomic bool home;       /* to leave the root that it stands in: its container is gone */
 	uint32_t in_root;        /* the container in whose own root it stands, 0: another one */
@@ -188,10 +175,14 @@ struct broker {
 	_Atomic int available, threads; /* workers that do not wait for somebody else, and all */
 	_Atomic uint32_t inflight;      /* calls of all containers */
 	_Atomic uint32_t waits;         /* calls that wait for somebody else, of all containers */
+	_Atomic int idle;               /* workers that wait for whoever calls */
 	sem_t tick;                     /* wakes the clock before its time */
+	_Atomic uint32_t pace;          /* enum pace: how often the clock looks */
+	_Atomic unsigned started;       /* places among `workers` that were ever used: those before this one */
 	_Atomic(struct worker *) workers[WORKERS_MAX];
 	struct ring_cell *ring;
 	_Atomic uint64_t ring_head, lost_events;
+	_Atomic bool ends; /* some container may have ended whose end the reader does not know */
 	uint64_t ring_tail;
 	_Atomic uint32_t undrained[CONTAINERS_MAX]; /* events of each container in the ring */
 	pthread_mutex_t drain;
@@ -237,9 +228,11 @@ void resume_answered(struct worker *worker);
 void expire(struct broker *broker, uint64_t now);
 /* broker_clock_host.c */
 void *clock_main(void *broker);
+void clock_wake(struct broker *broker, enum pace pace); /* there is something to watch */
 /* broker_event_host.c */
 int ring_open(struct broker *broker);
 void emit(struct broker *broker, struct container *container, const struct broker_event *event);
+void emit_end(struct broker *broker, struct container *container); /* again does nothing */
 void emit_decision(struct call *call, enum broker_event_kind kind, int32_t verdict, uint32_t micros);
 
 /* broker_target_host.c: what is read of the caller */
@@ -290,5 +283,6 @@ struct verdict handle_record(struct call *call);
 struct verdict handle_audit(struct call *call); /* what would have been refused, and lets it pass */
 int judge_open(struct call *call);              /* mode audit: 0, or the errno that would have been */
 int judge_socket(struct call *call);
+int judge_change(struct call *call);
 
 #endif

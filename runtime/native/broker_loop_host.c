@@ -1,7 +1,8 @@
-/* The workers: each waits on one epoll for any listener, receives one call, decides and answers it. Nothing is handed over, so a
- * decision costs one wake-up; a listener is armed for one event at a time, so two workers never wait for the same notification. */
+/* The workers: each waits on one epoll for any listener, receives one call, decides and answers it, and perhaps waits for the next one
+ * of the same container. Nothing is handed over, so a decision costs one wake-up; a listener is armed for one event at a time, so two
+ * workers never wait for the same notification. */
 #define _GNU_SOURCE
-#include "broker_int.h"
+#include "broker_stay.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -28,14 +29,33 @@ uint64_t now_ns(void)
 static bool receive(struct container *container, struct slot *slot)
 {
 	slot->key = container->key;
-	atomic_store(&slot->state, SLOT_RECEIVING);
-	while (ioctl(container->listener, SECCOMP_IOCTL_NOTIF_RECV, &slot->notif) < 0) {
-		if (errno == EINTR && !container->removed)
-			continue;
-		slot_clear(slot);
-		return false;
-	}
-	return true;
+	atomic_store_explicit(&slot->state, SLOT_RECEIVING, memory_order_release);
+	if (ioctl(container->listener, SECCOMP_IOCTL_NOTIF_RECV, &slot->notif) == 0)
+		return true;
+	slot_clear(slot);
+	return false;
+}
+
+/* Waits for the next one. Older kernels do not say here that nobody is left who could call: the epoll does, after the clock. */
+static bool receive_next(struct worker *worker, struct container *container)
+{
+	rest_begin(worker);
+	bool received = receive(container, worker->slot);
+	rest_end(worker);
+	return received;
+}
+
+/* True: the worker waits for the next one, too. */
+static bool serve_call(struct worker *worker, struct container *container)
+{
+	worker->received_ns = now_ns();
+	atomic_fetch_add_explicit(&container->received, 1, memory_order_relaxed);
+	atomic_fetch_add(&worker->broker->inflight, 1);
+	atomic_fetch_add(&container->inflight, 1);
+	if (!stay_is_worth_it(worker, container))
+		stay_release(worker, container);
+	decide(worker, container, worker->slot, NULL);
+	return stay_goes_on(worker, container);
 }
 
 static void serve(struct worker *worker, struct container *container, uint32_t events)
@@ -46,33 +66,19 @@ static void serve(struct worker *worker, struct container *container, uint32_t e
 			container_gone(broker, container);
 		return;
 	}
-	if (!worker->slot && !(worker->slot = slot_take(broker))) {
-		(void)container_arm(broker, container, EPOLL_CTL_MOD);
-		(void)usleep(1000); /* every slot of the journal belongs to a call that waits */
-		return;
+	stay_begin(worker, container);
+	bool more = true;
+	for (bool first = true; more; first = false) {
+		if (!worker->slot && !(worker->slot = slot_take(broker))) {
+			stay_release(worker, container);
+			(void)usleep(1000); /* every slot of the journal belongs to a call that waits */
+			break;
+		}
+		if (!(first ? receive(container, worker->slot) : receive_next(worker, container)))
+			break;
+		more = serve_call(worker, container);
 	}
-	if (!receive(container, worker->slot)) {
-		(void)container_arm(broker, container, EPOLL_CTL_MOD);
-		return;
-	}
-	atomic_fetch_add(&container->received, 1);
-	const struct loaded *loaded = atomic_load(&container->loaded);
-	uint32_t limit = loaded->table.header->max_inflight;
-	atomic_fetch_add(&broker->inflight, 1);
-	if (has_room(broker, atomic_fetch_add(&container->inflight, 1) + 1, limit)) {
-		(void)container_arm(broker, container, EPOLL_CTL_MOD);
-	} else {
-		atomic_store(&container->paused, true);
-		if (has_room(broker, atomic_load(&container->inflight), limit) && atomic_exchange(&container->paused, false))
-			(void)container_arm(broker, container, EPOLL_CTL_MOD);
-	}
-	decide(worker, container, worker->slot, NULL);
-}
-
-/* Before anything of a container is looked at, so that what is replaced meanwhile stays until the worker is done. */
-static void begin(struct worker *worker)
-{
-	atomic_store(&worker->epoch, atomic_load(&worker->broker->epoch));
+	stay_end(worker, container);
 }
 
 /* A surplus worker goes when others are there. */
@@ -104,14 +110,18 @@ void *worker_main(void *argument)
 			targets_forget(worker);
 			go_home(worker);
 		}
+		rest_begin(worker);
+		(void)atomic_fetch_add_explicit(&broker->idle, 1, memory_order_relaxed);
 		int count = epoll_wait(broker->epoll, &event, 1, worker->surplus ? SURPLUS_MS : -1);
+		(void)atomic_fetch_sub_explicit(&broker->idle, 1, memory_order_relaxed);
+		rest_end(worker); /* before anything of a container is looked at: what is replaced meanwhile stays until the worker is done
+				   */
 		if (count == 0 && may_leave(worker)) {
 			counted = false;
 			break;
 		}
 		if (count <= 0 || event.data.u64 == STOP)
 			continue;
-		begin(worker);
 		if (event.data.u64 == RESUME) {
 			resume_answered(worker);
 		} else {
@@ -119,8 +129,8 @@ void *worker_main(void *argument)
 			if (container && container->generation == event.data.u64 >> 32 && !container->removed)
 				serve(worker, container, event.events);
 		}
-		atomic_store(&worker->epoch, 0);
 	}
+	atomic_store(&worker->epoch, 0);
 	targets_forget(worker);
 	free(worker->sending);
 	worker->sending = NULL;
@@ -167,6 +177,8 @@ static int start_in(struct broker *broker, unsigned number, bool surplus)
 		return -error;
 	}
 	atomic_store(&broker->workers[number], worker);
+	if (number >= atomic_load(&broker->started))
+		atomic_store(&broker->started, number + 1);
 	return 0;
 }
 
@@ -197,6 +209,7 @@ static void give_back(struct call *call)
 bool wait_begin(struct call *call)
 {
 	struct broker *broker = call->broker;
+	stay_release(call->worker, call->container);
 	uint32_t all = atomic_fetch_add(&broker->waits, 1), own = atomic_fetch_add(&call->container->waits, 1);
 	bool full = all >= WORKERS_MAX || own >= WORKERS_MAX - all;
 	if (full || (atomic_load(&broker->threads) >= (int)WORKERS_MAX && atomic_load(&broker->available) <= 1)) {

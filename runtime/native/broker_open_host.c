@@ -3,6 +3,7 @@
 #include "broker_files.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -111,14 +112,18 @@ static int open_fifo(struct call *call, int fd, uint64_t flags)
 	return opened;
 }
 
+/* A device or a FIFO does not become another file by being written to: a read-only mount allows it, too. */
+static bool is_changed_by_writing(mode_t mode)
+{
+	return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode);
+}
+
 static struct verdict open_object(struct call *call, struct opening *opening, const struct object *object)
 {
 	uint64_t flags = opening->flags & ~(uint64_t)(O_CREAT | O_EXCL | O_NOFOLLOW);
 	mode_t mode = object->seen.stx_mode;
 	struct verdict denied = DENIED(call);
-	/* a device or a FIFO does not become another file by being written to: a read-only mount allows it, too */
-	bool is_file = S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode);
-	unsigned access = is_file ? access_of(opening->flags) : ACCESS_READ;
+	unsigned access = is_changed_by_writing(mode) ? access_of(opening->flags) : ACCESS_READ;
 	if (!may_access(call, call->worker->canonical, access, &denied))
 		return denied;
 	if ((opening->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
@@ -206,6 +211,36 @@ struct verdict handle_open(struct call *call)
 	return (struct verdict){.outcome = OUTCOME_ERROR, .value = EACCES, .denied = true};
 }
 
+/* A rule on /proc/self covers the caller's own files, which have a number for a name; of whom the number is does not matter here. */
+static bool is_covered_as_self(const struct call *call, const char *path, unsigned access)
+{
+	char as_self[PATH_SIZE + 16];
+	size_t digits = strncmp(path, "/proc/", 6) == 0 ? strspn(path + 6, "0123456789") : 0;
+	uint32_t rule = BROKER_NO_RULE;
+	if (digits == 0 || table_hides(call->table, path, &rule))
+		return false;
+	(void)snprintf(as_self, sizeof(as_self), "/proc/self%s", path + 6 + digits);
+	return table_covers(call->table, access & ACCESS_WRITE ? SECTION_WRITE : SECTION_READ, as_self, &rule);
+}
+
+/* What an open of this object would have come to; its name is in worker->canonical. */
+static int judge_opened(struct call *call, const struct statx *seen, unsigned access, bool in_procfs, struct verdict *denied)
+{
+	bool by_kernel = call->table->header->flags & TABLE_BY_KERNEL, is_file = is_changed_by_writing(seen->stx_mode);
+	const char *path = call->worker->canonical;
+	bool is_device = S_ISCHR(seen->stx_mode) || S_ISBLK(seen->stx_mode);
+	bool is_terminal = is_device && seen->stx_rdev_major == 5 && seen->stx_rdev_minor == 0;
+	if (!is_file)
+		access = by_kernel ? access & ACCESS_READ : ACCESS_READ;
+	if (in_procfs && !by_kernel && is_covered_as_self(call, path, access))
+		return 0;
+	if (may_access(call, path, access, denied))
+		return is_device && !by_kernel && !is_terminal && !is_plain_device(seen) ? call->entry.error : 0;
+	uint32_t rule = BROKER_NO_RULE;
+	bool unwritable = access & ACCESS_WRITE && !table_covers(call->table, SECTION_WRITE, path, &rule);
+	return by_kernel && unwritable ? EROFS : (int)denied->value;
+}
+
 int judge_open(struct call *call)
 {
 	struct opening opening;
@@ -217,15 +252,21 @@ int judge_open(struct call *call)
 	unsigned access = access_of(opening.flags);
 	struct object object = {.fd = look_up(call, &opening.lookup, opening.flags & (O_NOFOLLOW | O_DIRECTORY))};
 	bool makes = object.fd == -ENOENT && opening.flags & O_CREAT && split_path(opening.lookup.path, parent, &name);
+	int link = makes ? look_up(call, &opening.lookup, O_NOFOLLOW) : -ENOENT;
+	if (link >= 0) { /* to /proc/self, which is not ours, or to nothing */
+		(void)close(link);
+		return 0;
+	}
 	if (makes) {
 		opening.lookup.path = parent;
 		object.fd = look_up(call, &opening.lookup, O_DIRECTORY);
 		access |= ACCESS_WRITE;
 	}
 	int error = object.fd < 0 ? object.fd : name_object(call, &opening.lookup, &object);
-	if (object.fd >= 0)
+	bool by_kernel = call->table->header->flags & TABLE_BY_KERNEL, found = object.fd >= 0;
+	if (found)
 		(void)close(object.fd);
-	if (error < 0 || object.in_procfs || (makes && !append_name(call, name)))
-		return error == -EACCES && object.fd >= 0 ? EACCES : 0;
-	return may_access(call, call->worker->canonical, access, &denied) ? 0 : (int)denied.value;
+	if (error < 0 || (makes && !append_name(call, name)))
+		return error == -EACCES && found && !by_kernel ? EACCES : 0;
+	return judge_opened(call, &object.seen, access, object.in_procfs, &denied);
 }

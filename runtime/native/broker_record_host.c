@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -187,8 +188,15 @@ static void append_address(struct call *call, uint64_t address, uint64_t length)
 		char bytes[129];
 	} copy = {0};
 	size_t size = length > 128 ? 128 : length;
-	if (address && size > 0 && copy_in(call, address, &copy, size) == 0)
-		describe_address(call, &copy, size);
+	if (!address || size == 0 || copy_in(call, address, &copy, size) < 0)
+		return;
+	const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&copy;
+	bool by_path = un->sun_family == AF_UNIX && copy.bytes[offsetof(struct sockaddr_un, sun_path)] == '/';
+	/* in mode record `!` before a socket that is not there, so that nobody can be reached by it */
+	if (by_path && call->table->header->mode == MODE_RECORD && call->slot->notif.data.nr != __NR_bind &&
+		!is_there(call, un->sun_path, 0))
+		append(call, "!");
+	describe_address(call, &copy, size);
 }
 
 void describe_recorded(struct call *call)

@@ -44,6 +44,8 @@ struct verdict handle_audit(struct call *call)
 		error = judge_open(call);
 	else if (handler == HANDLER_CONNECT || handler == HANDLER_BIND || handler == HANDLER_SEND)
 		error = judge_socket(call);
+	else if (handler == HANDLER_CHANGE || handler == HANDLER_MKNOD)
+		error = judge_change(call);
 	else if (handler == HANDLER_DENY || handler == HANDLER_MOUNT)
 		error = call->entry.error;
 	return (struct verdict){.outcome = OUTCOME_CONTINUE, .value = error, .denied = error > 0};

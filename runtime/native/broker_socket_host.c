@@ -57,11 +57,12 @@ int judge_socket(struct call *call)
 	return good || !denied.denied ? 0 : (int)denied.value;
 }
 
-/* What connect(2) would have done for the caller. A socket that does not block does not block us either. */
+/* What connect(2) would have done for the caller. A socket that does not block does not block us either, and one of datagrams has
+ * nobody to wait for. */
 static int connect_socket(struct call *call, const struct endpoint *endpoint)
 {
 	int result;
-	if (!endpoint_blocks(endpoint))
+	if (endpoint->type == SOCK_DGRAM || !endpoint_blocks(endpoint))
 		return connect(endpoint->socket, &endpoint->address.any, endpoint->size) < 0 ? -errno : 0;
 	if (!wait_begin(call))
 		return -EAGAIN;

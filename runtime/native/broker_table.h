@@ -20,6 +20,7 @@ enum table_flag {
 	TABLE_GROUPS_SEEN = 4, /* setgroups and execve are notified, so groups may be remembered between calls */
 	/* 8 is Python's alone */
 	TABLE_ROOT_SEEN = 16, /* chroot is notified, and nothing else of the callers' can change a root or a mount */
+	TABLE_BY_KERNEL = 32, /* mode audit: in mode enforce mounts and Landlock judge opens, not the broker */
 };
 enum table_handler {
 	HANDLER_NONE, /* no entry */
@@ -33,6 +34,7 @@ enum table_handler {
 	HANDLER_DENY,
 	HANDLER_CONTINUE,
 	HANDLER_RECORD,
+	HANDLER_CHANGE, /* mode audit alone: what changes files by name */
 	HANDLER_COUNT,
 };
 enum table_section {

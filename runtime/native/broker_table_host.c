@@ -97,7 +97,7 @@ static const char *check_header(const struct table *table)
 #else
 	RETURN_UNLESS(header->arch == AUDIT_ARCH_AARCH64, "it is for another architecture");
 #endif
-	RETURN_UNLESS(header->mode < MODE_COUNT && header->audit < AUDIT_COUNT && header->flags < 2 * TABLE_ROOT_SEEN,
+	RETURN_UNLESS(header->mode < MODE_COUNT && header->audit < AUDIT_COUNT && header->flags < 2 * TABLE_BY_KERNEL,
 		"a mode, level or flag is unknown");
 	RETURN_UNLESS(header->max_inflight > 0 && header->timeout_ms > 0, "a limit is zero");
 	bool calls =

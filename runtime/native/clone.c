@@ -54,11 +54,13 @@ static int cgroup_of_container(struct run *run)
 
 static int clone_into_cgroup(struct run *run, uint64_t flags, int *pidfd)
 {
-	int pid = clone_process(flags, run->slot[SLOT_CGROUP], pidfd);
-	if (run->plan.header->mode != MODE_EXEC || (pid != -EBUSY && pid != -ENOENT && pid != -ENODEV))
+	int own = run->slot[SLOT_CGROUP], pid = clone_process(flags, own, pidfd);
+	if (own < 0 || (pid != -EBUSY && pid != -ENOENT && pid != -ENODEV && pid != -EOPNOTSUPP))
 		return pid;
-	SCOPED_FD(cgroup) = cgroup_of_container(run);
-	return cgroup < 0 ? pid : clone_process(flags, cgroup, pidfd);
+	SCOPED_FD(cgroup) = run->plan.header->mode == MODE_EXEC && pid != -EOPNOTSUPP ? cgroup_of_container(run) : -1;
+	if (cgroup >= 0)
+		pid = clone_process(flags, cgroup, pidfd);
+	return pid < 0 ? refuse_process(run, cgroup >= 0 ? cgroup : own, pid) : pid;
 }
 
 int begin_hiding(uint64_t flags)

@@ -151,7 +151,8 @@ static int fail_launch(struct run *run, int error)
 	struct frame frame = {.kind = FRAME_ERROR, .stage = STAGE_PARENT, .error = -error, .detail = DETAIL_WHOLE};
 	struct text text = text_in(frame.text, sizeof(frame.text));
 	text_add(&text, "unable to start the container's init: ");
-	text_add(&text, errno_text(error));
+	text_add(&text, run->detail == DETAIL_REASON ? run->reason.data : errno_text(error));
+	run->detail = DETAIL_ERRNO;
 	report_failure(run, &frame);
 	return -ECANCELED;
 }

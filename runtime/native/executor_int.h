@@ -132,6 +132,10 @@ void end_hiding(int hidden);                           /* afterwards, in the par
 int start_init(struct run *run);                       /* 0 in the parent; never returns in init */
 int run_program(char *const *argv, char *const *envp); /* fork, exec, wait: exit status word or -errno */
 
+/* ---- cgroup_refusal.c: an error of the kernel's with the cgroup and the reason. -errno */
+int refuse_process(struct run *run, int cgroup, int error); /* of clone(2) into it */
+int refuse_limit(struct run *run, int cgroup);              /* it has no such file */
+
 /* ---- init.c */
 __attribute__((noreturn)) void init_half(struct run *run);
 __attribute__((noreturn)) void leave_init(struct run *run, const struct plan_op *op, int error);

@@ -6,6 +6,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/stat.h>
+#include <linux/time_types.h>
 
 #define TABLE_FILE "broker.table"
 #define POLICY_KEY "policy="
@@ -76,6 +77,22 @@ struct registration *registration_find(struct keeper *keeper, uint64_t key)
 	return NULL;
 }
 
+/* Who did not hear our answer, since the keeper before us died with it, brings the same listener again. A process has one, and its number
+ * is another's only after it has ended. */
+static bool is_known(const struct keeper *keeper, const struct process_state *state)
+{
+	struct __kernel_timespec no_time = {0};
+	for (size_t i = 0, seen = 0; i < REGISTRATIONS_MAX && seen < keeper->registered; i++) {
+		const struct registration *one = &keeper->registrations[i];
+		struct poll_entry ended = {one->pidfd, POLLIN, 0};
+		seen += one->key != 0;
+		if (one->key != 0 && one->pid == (int)state->pid && one->joined == state->joined && strcmp(one->id, state->id) == 0 &&
+			one->pidfd >= 0 && SYS(ppoll, &ended, 1, &no_time, NULL, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Where its table comes from: the metadata names a policy for the worker to compile (-1), or it lies in the state directory. */
 static int find_table(const struct keeper *keeper, const struct process_state *state)
 {
@@ -90,6 +107,10 @@ int registration_add(struct keeper *keeper, const struct process_state *state, c
 	int slot = free_slot(keeper);
 	if (state->listener >= peer->fd_count)
 		return -EBADMSG;
+	if (is_known(keeper, state)) {
+		(void)SYS(close, peer->fds[state->listener]);
+		return 0;
+	}
 	if (slot < 0)
 		return slot;
 	if (state->joined && has_its_share(keeper, state->id))

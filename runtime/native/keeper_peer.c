@@ -8,8 +8,6 @@
 #include <linux/fcntl.h>
 #include <linux/mman.h>
 
-#define SO_PEERCRED 17
-
 struct peer_identity { /* struct ucred */
 	int pid;
 	uint32_t uid, gid;
@@ -84,8 +82,10 @@ static void finish(struct keeper *keeper, struct peer *peer)
 	int error = process_state_parse(peer->data, peer->size, &state);
 	if (!error)
 		error = registration_add(keeper, &state, peer);
-	if (!error)
+	if (!error) {
 		peer->fds[state.listener] = -1; /* the registration's now */
+		workers_tend(keeper); /* should we die when we have answered, the worker has it, too */
+	}
 	int32_t answer = -error;
 	(void)SYS(sendto, peer->fd, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 	peer_close(peer);

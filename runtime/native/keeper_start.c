@@ -18,6 +18,8 @@
 #define BACKLOG 1024
 #define LOCK_TRIES 2500
 #define LOCK_PAUSE_NS 2000000
+#define COURTESY_TRIES 500
+#define TURN_PAUSE_NS 50000000
 #define LOG_MAX (1 << 20)
 
 /* <root>/@broker: ours and nobody else's. No ID contains an @. */
@@ -74,9 +76,9 @@ static int listen_at(int directory, const char *name)
 	return error ? (int)error : fd;
 }
 
-static bool somebody_listens(int directory)
+static bool somebody_listens(int directory, const char *name)
 {
-	struct sockaddr_un address = address_in(directory, "socket");
+	struct sockaddr_un address = address_in(directory, name);
 	SCOPED_FD(fd) = (int)SYS(socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	return fd >= 0 && SYS(connect, fd, &address, sizeof(address)) == 0;
 }
@@ -89,14 +91,18 @@ static void add_namespace(struct text *text, const char *path)
 }
 
 /* The lock's content, for those who need a broker: whose config.toml this one goes by (nothing: the usual one), its capabilities, its user
- * and its pid namespace, a line each. They compare: what it lacks its workers lack. */
+ * and its pid namespace, a line each. They compare: what it lacks its workers lack. The last line is a number that stays as long as each
+ * keeper adopts the worker of the one before: what one of them was given the next one has. */
 static int describe_self(const struct keeper *keeper)
 {
 	char words[PATH_MAX + 128];
 	struct text text = text_in(words, sizeof(words));
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct data[2];
+	struct __kernel_timespec now;
 	long ret = SYS(capget, &header, data);
+	if (ret == 0)
+		ret = SYS(clock_gettime, 0 /* CLOCK_REALTIME */, &now);
 	if (ret < 0)
 		return (int)ret;
 	text_add(&text, keeper->front->policy_dir ? keeper->front->policy_dir : "");
@@ -104,6 +110,8 @@ static int describe_self(const struct keeper *keeper)
 	text_add_number(&text, (int64_t)((uint64_t)data[1].permitted << 32 | data[0].permitted));
 	add_namespace(&text, "/proc/self/ns/user");
 	add_namespace(&text, "/proc/self/ns/pid");
+	text_add(&text, "\n");
+	text_add_number(&text, now.tv_sec * SECOND_NS + now.tv_nsec);
 	if (text.cut)
 		return -ENAMETOOLONG;
 	ret = SYS(ftruncate, keeper->lock, 0);
@@ -112,9 +120,36 @@ static int describe_self(const struct keeper *keeper)
 	return ret < 0 ? (int)ret : 0;
 }
 
+static void pause_for(int64_t nanoseconds)
+{
+	struct __kernel_timespec pause = {.tv_nsec = nanoseconds};
+	(void)SYS(nanosleep, &pause, NULL);
+}
+
+/* The worker of a keeper that died is about to take the lock, to start a keeper that has all of its containers: it comes first. One that
+ * does not come is serving its last ones alone. */
+static bool gives_way(const struct keeper *keeper)
+{
+	bool ended = SYS(faccessat, keeper->directory, "socket", 0 /* F_OK */) == -ENOENT; /* it takes that with it, unless it is killed */
+	return !ended && !somebody_listens(keeper->directory, "socket") && somebody_listens(keeper->directory, "control");
+}
+
+/* In the foreground somebody counts on us: the next one's turn comes when the other one has ended. */
+static int await_turn(const struct keeper *keeper, bool *told)
+{
+	if (!keeper->foreground)
+		return 1;
+	if (!*told)
+		report_warning("another broker serves here; this one waits until it has ended");
+	*told = true;
+	pause_for(TURN_PAUSE_NS);
+	return 0;
+}
+
 /* One keeper a root. Whoever holds the lock listens, is about to, or is about to end. */
 static int take_lock(struct keeper *keeper)
 {
+	bool told = false;
 	if (keeper->adopts) {
 		keeper->lock = LOCK_FD;
 		return (int)SYS(flock, LOCK_FD, LOCK_EX | LOCK_NB); /* held already, through the same open file */
@@ -122,14 +157,23 @@ static int take_lock(struct keeper *keeper)
 	keeper->lock = (int)SYS(openat, keeper->directory, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (keeper->lock < 0)
 		return keeper->lock;
-	for (int tries = 0; tries < LOCK_TRIES; tries++) {
+	for (int tries = 0, courtesy = 0; tries < LOCK_TRIES;) {
 		long error = SYS(flock, keeper->lock, LOCK_EX | LOCK_NB);
-		if (error != -EWOULDBLOCK)
-			return error ? (int)error : describe_self(keeper);
-		if (somebody_listens(keeper->directory))
-			return 1;
-		struct __kernel_timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
-		(void)SYS(nanosleep, &pause, NULL);
+		if (error && error != -EWOULDBLOCK)
+			return (int)error;
+		if (!error && (courtesy == COURTESY_TRIES || !gives_way(keeper)))
+			return describe_self(keeper);
+		if (!error) {
+			courtesy++;
+			(void)SYS(flock, keeper->lock, LOCK_UN);
+		} else if (somebody_listens(keeper->directory, "socket")) {
+			if (await_turn(keeper, &told))
+				return 1;
+			courtesy = 0;
+			continue;
+		}
+		tries += !keeper->foreground;
+		pause_for(LOCK_PAUSE_NS);
 	}
 	return -EBUSY;
 }

@@ -54,7 +54,9 @@ static int write_at(int dir, const char *name, const char *value)
 
 int op_write_at(struct run *run, const struct plan_op *op)
 {
-	return write_at(run->slot[op->WRITE_AT_dir], plan_string(run, op->WRITE_AT_name), plan_string(run, op->WRITE_AT_value));
+	int dir = run->slot[op->WRITE_AT_dir];
+	int ret = write_at(dir, plan_string(run, op->WRITE_AT_name), plan_string(run, op->WRITE_AT_value));
+	return ret == -ENOENT && !(op->flags & OPF_OPTIONAL) && op->WRITE_AT_dir == SLOT_CGROUP ? refuse_limit(run, dir) : ret;
 }
 
 int op_write_first(struct run *run, const struct plan_op *op)

@@ -3,6 +3,7 @@
 #include "executor_int.h"
 
 #define KEPT 8 /* of a field: as much as tells */
+#define OWN 2  /* CGROUP_VIEW_any: the container's own part is among them */
 
 /* A line of mountinfo (proc_pid_mountinfo(5)), one character after the other: fields 3 (root), 5 (options), and the type after "-". */
 struct line {
@@ -43,6 +44,15 @@ static bool leads_out(const struct line *line, const struct plan_op *op)
 	return !strncmp(line->type, "cgroup2", KEPT) && (writable || op->CGROUP_VIEW_read_only) && (outside || op->CGROUP_VIEW_any);
 }
 
+static const char *why(const struct plan_op *op)
+{
+	if (op->CGROUP_VIEW_read_only)
+		return "the config mounts the host's cgroups, and CAP_SYS_ADMIN can make them writable";
+	if (op->CGROUP_VIEW_any == OWN)
+		return "the config mounts its cgroup writable, and the hierarchy is mounted without nsdelegate";
+	return "the config mounts the host's cgroups writable";
+}
+
 int op_cgroup_view(struct run *run, const struct plan_op *op)
 {
 	char chunk[1024];
@@ -65,7 +75,6 @@ int op_cgroup_view(struct run *run, const struct plan_op *op)
 	}
 	if (got < 0 || !found)
 		return (int)got;
-	text_add(start_reason(run), op->CGROUP_VIEW_read_only ? "the config mounts the host's cgroups, and CAP_SYS_ADMIN can make them writable"
-							     : "the config mounts the host's cgroups writable");
+	text_add(start_reason(run), why(op));
 	return fail_with(run, DETAIL_REASON, EPERM);
 }

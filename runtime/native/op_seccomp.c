@@ -7,7 +7,6 @@
 
 #define LISTENER_TRIES 5000
 #define LISTENER_PAUSE_NS 200000
-#define ANSWER_SECONDS 10
 
 /* Every system call after the filter is there may be trapped, and nobody would answer yet.  So init says beforehand which descriptor the
  * listener will be (the lowest free one), and the parent half takes it from outside as soon as it exists. */
@@ -68,56 +67,4 @@ int fetch_listener(struct run *run, int number)
 			tries = LISTENER_TRIES - 2; /* once more: it may have spoken because the listener is there */
 	}
 	return 0; /* its error frame, or its end, is read next */
-}
-
-/* Our own broker says whether it took the listener: 0 or the errno of its refusal. It looks at us meanwhile, so we stay until then. */
-static int listener_answer(int socket)
-{
-	struct poll_entry polled = {socket, POLLIN, 0};
-	struct {
-		int64_t seconds, nanoseconds;
-	} limit = {ANSWER_SECONDS, 0};
-	int32_t answer = 0;
-	long ret = SYS(shutdown, socket, 1 /* SHUT_WR */);
-	if (ret >= 0)
-		ret = SYS(ppoll, &polled, 1, &limit, 0, 8);
-	if (ret <= 0)
-		return ret < 0 ? (int)ret : -ETIMEDOUT;
-	ret = SYS(read, socket, &answer, sizeof(answer));
-	if (ret != sizeof(answer))
-		return ret < 0 ? (int)ret : -ECONNRESET; /* it has died: who holds the listener now is not known */
-	return answer > 0 && answer < 4096 ? -answer : 0;
-}
-
-/* ContainerProcessState: head, pid, middle, the container's state, tail. */
-int op_send_listener(struct run *run, const struct plan_op *op)
-{
-	const struct plan_header *header = run->plan.header;
-	char pid[24];
-	struct text number = text_in(pid, sizeof(pid));
-	text_add_number(&number, run->init_pid);
-	if (run->listener_sent)
-		return 0;
-	if (run->listener < 0)
-		return -EBADF;
-	const char *texts[] = {
-		plan_string(run, op->SEND_LISTENER_head),
-		pid,
-		plan_string(run, op->SEND_LISTENER_middle),
-		plan_string(run, header->state_head),
-		header->mode == MODE_EXEC ? "running\",\"pid\":" : "creating\",\"pid\":",
-		pid,
-		plan_string(run, header->state_tail),
-		plan_string(run, op->SEND_LISTENER_tail),
-	};
-	SCOPED_FD(socket) = connect_unix(plan_string(run, op->SEND_LISTENER_path));
-	if (socket < 0)
-		return socket;
-	int ret = send_parts_with_fd(socket, texts, ARRAY_SIZE(texts), run->listener);
-	(void)SYS(close, run->listener); /* the agent's from now on */
-	run->listener = -1;
-	if (ret >= 0 && op->SEND_LISTENER_answered)
-		ret = listener_answer(socket);
-	run->listener_sent = ret >= 0;
-	return ret;
 }

@@ -13,6 +13,7 @@
 #define SOCK_NONBLOCK 04000
 #define SOL_SOCKET 1
 #define SO_PASSCRED 16
+#define SO_PEERCRED 17
 #define SCM_RIGHTS 1
 #define SCM_CREDENTIALS 2
 #define MSG_DONTWAIT 0x40

@@ -215,18 +215,20 @@ def _attributes_and_data(draft: Draft, entry: Entry, fstype: str) -> tuple[int, 
 def _cgroup(draft: Draft, entry: Entry, mount: "Mount") -> None:
     """A cgroup mount is the unified hierarchy.
 
-    In a user namespace without a cgroup namespace it can only be bound, and shows the host's: read-only, whatever the
+    Without a cgroup namespace of the container's own the host's mount is bound: mounting it anew would take the host's options
+    (nsdelegate, memory_recursiveprot) from all mounts of the hierarchy.  In a user namespace it is read-only then, whatever the
     options say (CVE-2023-25809).
     """
     place = draft.facts.cgroup_mount
     if place is None:
         draft.block(FeatureMissing(f"{entry.what}: cgroup v2 is not mounted on this host"))
-    elif draft.has("cgroup") or (draft.facts.initial_userns and not draft.has("user")):
+    elif draft.has("cgroup"):
         _file_system(draft, entry, mount, "cgroup2")
     else:
         entry.source = place
-        entry.options.set |= MOUNT_ATTR_RDONLY
-        entry.options.clear &= ~MOUNT_ATTR_RDONLY
+        if not draft.facts.initial_userns or draft.has("user"):
+            entry.options.set |= MOUNT_ATTR_RDONLY
+            entry.options.clear &= ~MOUNT_ATTR_RDONLY
         _bind(draft, entry, mount)
 
 

@@ -30,17 +30,14 @@ def save_policy(draft: Draft, gate: Gate) -> None:
 def hold_to_cgroup(draft: Draft, gate: Gate) -> None:
     """ROOT: nothing that was mounted, by whatever path, may bring a part of the hierarchy in that the container must not write to."""
     if gate.hierarchy:
-        from runtime.policy.hierarchy import EVERY, REMOUNTABLE
+        from runtime.policy.hierarchy import EVERY, OWN, REMOUNTABLE
 
-        every = gate.hierarchy == EVERY
-        what = (
-            "policy: needs a cgroup namespace of the container's own"
-            if every
-            else "policy: cannot be held to its cgroup"
-        )
-        draft.root.append(
-            op("CGROUP_VIEW", what, proc=PROC, any=int(every), read_only=int(gate.hierarchy == REMOUNTABLE))
-        )
+        what = {
+            EVERY: "policy: needs a cgroup namespace of the container's own",
+            OWN: "policy: cannot keep its limits",
+        }.get(gate.hierarchy, "policy: cannot be held to its cgroup")
+        every = {EVERY: 1, OWN: 2}.get(gate.hierarchy, 0)
+        draft.root.append(op("CGROUP_VIEW", what, proc=PROC, any=every, read_only=int(gate.hierarchy == REMOUNTABLE)))
 
 
 def close_files(draft: Draft, gate: Gate) -> None:

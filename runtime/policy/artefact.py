@@ -10,7 +10,7 @@ from marshal import dumps, loads
 from runtime.errors import PolicyError
 from runtime.policy.built_in import FORMAT, builtin_names, load_builtin
 from runtime.policy.packed import pack_layers, unpack_layers
-from runtime.policy.resolved import SUFFIXES, Resolved, is_file, wants_landlock
+from runtime.policy.resolved import SUFFIXES, Resolved, is_file, wants_landlock, wants_limits
 from runtime.policy.trusted import read_trusted
 from runtime.state.kept import Kept, digest
 
@@ -65,13 +65,13 @@ def _from_file(path: str, data: bytes, root: str, directory: str) -> Resolved:
 
         made = compile_artefact(path, directory)
         layers = made.pop("layers")
-        return {**made, "landlock": wants_landlock(layers), "layers": pack_layers(layers)}
+        return {**made, "wants": (wants_landlock(layers), wants_limits(layers)), "layers": pack_layers(layers)}
 
     own = digest(data)
     parts = (b"policy", path.encode("utf-8", "surrogateescape"), own.encode())
     artefact = kept_or_made(parts, root, directory, compile_it, {path: own})
     packed: bytes = artefact["layers"]
-    return Resolved(artefact["name"], artefact["hash"], lambda: unpack_layers(packed), artefact["landlock"])
+    return Resolved(artefact["name"], artefact["hash"], lambda: unpack_layers(packed), artefact["wants"])
 
 
 def kept_or_made(

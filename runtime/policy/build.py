@@ -17,7 +17,7 @@ from typing import Any
 
 from runtime.policy.load import format_found, load_policy
 from runtime.policy.normalise import normalise
-from runtime.policy.resolved import wants_landlock
+from runtime.policy.resolved import wants_landlock, wants_limits
 
 HERE = Path(__file__).resolve().parent
 BUILTIN = HERE / "builtin"
@@ -66,7 +66,7 @@ def identity(tree: Path = HERE) -> str:
 def builtins_source() -> str:
     """The text of `_builtins.py`."""
     rows = [
-        f"    {name!r}: ({digest!r}, {wants_landlock(layers)!r}),"
+        f"    {name!r}: ({digest!r}, {wants_landlock(layers)!r}, {wants_limits(layers)!r}),"
         for name, (digest, layers) in compile_builtins().items()
     ]
     return "\n".join([_HEADER, f"IDENTITY = {identity()!r}", "POLICIES = {", *rows, "}", ""])

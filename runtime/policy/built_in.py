@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-FORMAT = 1  # of a resolved policy
+FORMAT = 2  # of a resolved policy
 
 
 def builtin_names() -> list[str]:
@@ -23,7 +23,7 @@ def load_builtin(name: str) -> Resolved | None:
     from runtime.policy import _builtins
 
     found = _builtins.POLICIES.get(name)
-    return Resolved(name, found[0], lambda: _layers(name), found[1]) if found else None
+    return Resolved(name, found[0], lambda: _layers(name), found[1:]) if found else None
 
 
 def _layers(name: str) -> "list[dict[str, Any]]":

@@ -74,7 +74,8 @@ def combine(found: list[Resolved]) -> Resolved:
 
     name = "+".join(dict.fromkeys([policy.name for policy in found]))
     whole = digest(" ".join([policy.hash for policy in found]).encode())
-    return Resolved(name, whole, merge, any(policy.landlock for policy in found))
+    wants = any(policy.landlock for policy in found), any(policy.limits for policy in found)
+    return Resolved(name, whole, merge, wants)
 
 
 def load_site(root: str, directory: str) -> "dict[str, Any] | None":

@@ -57,9 +57,9 @@ class _Compiler:
         self._done: set[str] = set()
         self._wrong: set[tuple[str, str]] = set()  # file and key of what was taken out of a layer
 
-    def add_file(self, path: str, chain: tuple[str, ...]) -> str:
-        """Add what a file extends, then the file itself; returns its policy's name."""
-        data = self._read(path)
+    def add_file(self, path: str, chain: tuple[str, ...], where: str = "") -> str:
+        """Add what a file extends, then the file itself; returns its policy's name.  `where`: the line that names it."""
+        data = self._read(path, where)
         if data is None:
             self.violations.append(f"{path}: no such file")
             return ""
@@ -87,11 +87,11 @@ class _Compiler:
             if not (whole and any(where.startswith(path) and key.startswith(text) for path, key in self._wrong)):
                 self.violations.append(": ".join(filter(None, (where, text, why))))
 
-    def _read(self, path: str) -> bytes | None:
+    def _read(self, path: str, where: str) -> bytes | None:
         try:
             return read_trusted(path, self._directory)
         except PolicyError as error:
-            self.violations += error.violations
+            self.violations += [": ".join(filter(None, (where, line))) for line in error.violations]
             return b"name: unread\n"
 
     def _extend(self, word: str, path: str, chain: tuple[str, ...], where: str) -> None:
@@ -114,7 +114,7 @@ class _Compiler:
             self.violations.append(f"{where}: {quoted(word)}: more than {MAX_FILES} files in one policy")
         elif target not in self._done:
             self._done.add(target)
-            self.add_file(target, chain)
+            self.add_file(target, chain, where)
 
     def _find(self, word: str, path: str) -> str | None:
         """The file that a word names; None when there is none."""

@@ -9,9 +9,16 @@ if TYPE_CHECKING:
 OUTSIDE = "outside"  # writable ones that lead out of the container's cgroup
 REMOUNTABLE = "remountable"  # read-only ones that lead out, too: the container could make them writable
 EVERY = "every"  # every writable one: the container sees the host's cgroups
+OWN = "own"  # every writable one: without nsdelegate its own limits are in there
 
 _HIERARCHY = "/sys/fs/cgroup/"
 _READ_ONLY, _WRITABLE = ("ro", "rro"), ("rw", "rrw")
+
+
+def owner_rows(linux: "Mapping[str, Any]", euid: int) -> "list[Mapping[str, Any]]":
+    """The rows of uidMappings that give a container the user who makes cgroups (`euid`), and so owns what is in them."""
+    rows = linux.get("uidMappings") or ()
+    return [row for row in rows if row["hostID"] <= euid < row["hostID"] + row["size"]]
 
 
 def is_bound(mount: "Mapping[str, Any]") -> bool:

@@ -19,8 +19,9 @@ Found = list[tuple[int, Place, str]]  # line, place, what is wrong
 
 MAX_BYTES = 1 << 18
 MAX_DEPTH = 16
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,19})|0x[0-9a-fA-F]{1,16}|0o[0-7]{1,22}")
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,99})|0x[0-9a-fA-F]{1,16}|0o[0-7]{1,22}")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+_FIRST = re.compile(r"found character '(\\t|.)' that cannot start any token")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -44,7 +45,7 @@ class Document:
 
 def parse_document(text: bytes, *, is_json: bool) -> Document:
     """The content of a file, and what is wrong with its form; where that is anything, `data` may lack parts."""
-    document = Document()
+    document, source = Document(), ""
     try:
         source = _decoded(text)
         if is_json:
@@ -56,11 +57,28 @@ def parse_document(text: bytes, *, is_json: bool) -> Document:
     except json.JSONDecodeError as error:
         document.found.append((error.lineno, (), f"invalid JSON: {error.msg[:1].lower()}{error.msg[1:]}"))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        document.found.append((mark.line + 1 if mark else 1, (), f"invalid YAML: {printable(str(error.problem))}"))
+        document.found.append(_of_yaml(error))
+    except yaml.reader.ReaderError as error:
+        line = source.count("\n", 0, error.position) + 1
+        document.found.append((line, (), f"has the character {chr(error.character)!a}, which no text may hold"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         document.found.append((1, (), printable(" ".join(str(error).split()))))
     return document
+
+
+def _of_yaml(error: Any) -> tuple[int, Place, str]:
+    """What the parser found: where, and in which words for those who do not know its grammar."""
+    problem, context = str(error.problem), str(error.context or "")
+    mark = error.problem_mark or error.context_mark
+    if "end of stream" in problem and error.context_mark:  # what is not closed begins there
+        mark, problem = error.context_mark, f"{problem} {context}"
+    first = _FIRST.search(problem)
+    if first and first[1] == "\\t":
+        problem = "a tab stands where only spaces may"
+    elif first or "scanning an alias" in context or "scanning an anchor" in context:
+        sign = first[1] if first else "*" if "alias" in context else "&"
+        problem = f"a word that begins with {sign} has to be in quotes"
+    return mark.line + 1 if mark else 1, (), f"invalid YAML: {printable(problem)}"
 
 
 def _check_json(source: str) -> None:

@@ -37,9 +37,13 @@ class Loaded:
         self._kept: dict[Place, list[int]] = {}  # for each list of the file: the indices of the entries that are sound
 
     def complain(self, place: Place, text: str) -> None:
-        """Note a violation at a place of the file."""
+        """Note a violation at a place of the file, or of what a short form there stands for."""
         self.found.append((self.document.line(place), place, text))
         self._wrong.add(place)
+        while place not in self.document.lines:  # what stands there is wrong as a whole
+            place = place[:-1]
+        if place:
+            self._wrong.add(place)
 
     def is_touched(self, place: Place) -> bool:
         """Whether something was found at a place of the file, or in it."""
@@ -76,6 +80,9 @@ class Loaded:
                 place = self.in_file(tuple(step for step in detail["loc"] if step not in (SECTION, WORD)))
                 if detail["type"] in ("too_short", "missing") and self.is_touched(place):
                     self._wrong.add(place)  # empty because of what was taken out, which has been told
+                elif detail["type"] == "missing":
+                    self.found.append((self.document.line(place), place, _message(detail, place)))
+                    self._wrong.add(place)
                 else:
                     self.complain(place, _message(detail, place))
                 if place == ("name",):
@@ -116,6 +123,8 @@ def _empty_places(value: Any, place: Place) -> Iterator[Place]:
 
 
 def _message(detail: Any, place: Place) -> str:
+    if detail["type"] == "extra_forbidden" and place[-1] == "<<":
+        return "merge keys are not taken: write it out"
     if detail["type"] == "extra_forbidden":
         return f"unknown key{nearest(str(place[-1]), _keys_at(place[:-1]))}"
     if detail["type"] == "string_pattern_mismatch" and detail["ctx"]["pattern"] in _PATTERNS:

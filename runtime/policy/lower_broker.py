@@ -9,7 +9,7 @@ from runtime.abi.capabilities import CAPABILITY_BITS
 from runtime.policy.broker_rights import RIGHTS
 from runtime.policy.enforcement import BROKER, needs_broker
 from runtime.policy.lower_syscalls import NAMING
-from runtime.policy.sections import ALLOW, ENOSYS, ERRNO, KILL, NOTIFY, masked, passing, rule
+from runtime.policy.sections import ALLOW, ENOSYS, EROFS, ERRNO, KILL, NOTIFY, masked, passing, rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def lower_broker(findings: "Findings", files: "Files", sections: "list[Section]"
     unix = _unix(findings, calls, trapped)
     peers = _peers(findings, calls, trapped)
     _watched_files(findings, files, calls, trapped)
+    _changes(findings, files, calls, trapped)
     seen = _seen(findings, files, unix)
     for name in seen:
         calls.setdefault(name, {"handler": "continue", "errno": 1, "rule": None})
@@ -55,6 +56,9 @@ def lower_broker(findings: "Findings", files: "Files", sections: "list[Section]"
         calls[ANCHOR] = {"handler": "deny", "errno": ENOSYS, "rule": 0}
         trapped.append(rule((ANCHOR,), NOTIFY))
         _let_pass(sections, ANCHOR)
+    if findings.mode == "audit":  # nobody asks what a call names that is denied before
+        for name in [name for name in calls if any(_denies(section, name) for section in sections)]:
+            del calls[name]
     default = _denials(findings, calls, sections)
     if not calls and default is None:
         return None
@@ -76,6 +80,7 @@ def lower_broker(findings: "Findings", files: "Files", sections: "list[Section]"
         "write": None,
         "hide": None,
         **files.table,
+        "by_kernel": findings.mode == "audit" and not files.by_name,
         **unix,
         **peers,
         "seen": seen,
@@ -220,6 +225,28 @@ def _watched_files(
     networks = [layer.get("network") or {} for layer in findings.layers]
     if findings.observe and any(part.get("egress") is not None or part.get("bind") is not None for part in networks):
         _observe(("connect", "bind", "sendto", "sendmsg", "sendmmsg"), calls, trapped)
+
+
+def _changes(
+    findings: "Findings", files: "Files", calls: "dict[str, dict[str, Any]]", trapped: "list[dict[str, Any]]"
+) -> None:
+    """audit: what changes files without opening them, which otherwise read-only mounts stand in the way of."""
+    if findings.mode != "audit" or "write" not in files.table:
+        return
+    names = [name for name in NAMING if name not in calls]
+    calls.update({name: {"handler": "change", "errno": EROFS, "rule": None} for name in names})
+    if names:
+        trapped.append(rule(names, NOTIFY))
+
+
+def _denies(section: "Section", name: str) -> bool:
+    """Whether a section that may be handed on denies a call, whatever its arguments are."""
+    found = [entry for entry in section["syscalls"] if name in entry["names"]]
+    if section.get("guard"):
+        return False
+    if not found:
+        return section["defaultAction"] in (ERRNO, KILL) and "otherwise" not in section
+    return any(entry["action"] in (ERRNO, KILL) and not entry.get("args") for entry in found)
 
 
 def _observe(names: "Sequence[str]", calls: "dict[str, dict[str, Any]]", trapped: "list[dict[str, Any]]") -> None:

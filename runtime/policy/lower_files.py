@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     Patterns = Sequence[Sequence[Any]]  # (pattern, rule)
     Table = dict[str, list[Patterns]]
 
+# mode audit: what is told of a rule's path
+_NOTED = {
+    "read": "opens outside of {} are noted",
+    "write": "changes outside of {} are noted",
+    "hide": "opens below {} are noted",
+    "execute": "not watched",
+    "exec": "not watched",
+}
 _READ = ACCESS_FS["READ_FILE"] | ACCESS_FS["READ_DIR"]
 _EXECUTE, _REFER = ACCESS_FS["EXECUTE"], ACCESS_FS["REFER"]
 
@@ -32,7 +40,7 @@ class Files:
 
     `points`: (path, read_only, no_exec) with "/" first, parents before children, () when no mount changes.  `landlock`: rights that are
     handled, and (access, path).  `masks` are covered.  `table` is what the broker decides opens by: for each of read, write and hide
-    a list of patterns for each layer.  `rigid` says whether names must stay ("names"), or all that can
+    a list of patterns for each layer.  `by_name`: in mode enforce the broker judges opens, not the kernel alone.  `rigid` says whether names must stay ("names"), or all that can
     be changed by name as well ("all"); "" is neither.
     """
 
@@ -40,6 +48,7 @@ class Files:
     landlock: tuple[int, tuple[tuple[int, str], ...]]
     masks: tuple[str, ...]
     table: "Table"
+    by_name: bool
     rigid: str
     restricted: bool
     no_exec: bool
@@ -61,7 +70,7 @@ def lower_files(findings: "Findings") -> Files:
         check_mount_view(findings)
     # a memory file lies on no mount that could be closed, and Landlock lets everything run that has no path
     no_exec = (bool(points) and points[0][2]) or access[0] & _EXECUTE != 0
-    return Files(points, access, masks, table, rigid, restricted, no_exec)
+    return Files(points, access, masks, table, bool(table), rigid, restricted, no_exec)
 
 
 def _sections(layer: "Layer") -> "dict[str, Any]":
@@ -86,35 +95,45 @@ def _audited(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]]",
         readable = _readable(section)
         if readable is not None:
             table.setdefault("read", []).append(_numbered(findings, layer, readable))
-        for name in ("write", "hide"):
-            if section[name]:
-                table.setdefault(name, []).append(_numbered(findings, layer, section[name]))
-        for name in ("read", "write", "hide"):
+        if section["write"] is not None:
+            table.setdefault("write", []).append(_numbered(findings, layer, section["write"]))
+        if section["hide"]:
+            table.setdefault("hide", []).append(_numbered(findings, layer, section["hide"]))
+        for name, note in _NOTED.items():
             for pattern, rule in section[name] or ():
-                findings.enforced(layer, rule, BROKER, f"audit: opens outside of {pattern} are noted")
-        for name in ("execute", "exec"):
-            for _, rule in section[name] or ():
-                findings.enforced(layer, rule, BROKER, "audit: not watched")
-    return Files((), (0, ()), (), table, "", False, False)
+                findings.enforced(layer, rule, BROKER, f"audit: {note.format(pattern)}")
+    sections = [section for _, section in layers]
+    no_exec = any(section["execute"] is not None or section["exec"] is not None for section in sections)
+    wild = any(is_wild(pattern) for section in sections for pattern, _ in section["hide"] or ())
+    rigid = _rigid(findings, layers)
+    by_name = wild or rigid == "all" or ("read" in table and _reads_by_broker(findings, layers))
+    return Files((), (0, ()), (), table, by_name, rigid, bool(table) or no_exec, no_exec)
+
+
+def _rigid(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]]") -> str:
+    """What has to stay as it is, because something goes by names."""
+    rigid = ""
+    for _, section in layers:
+        if any(is_wild(pattern) for pattern, _ in section["write"] or ()):
+            return "all"
+        if section["read"] is not None and section["write"] is None and _reads_by_broker(findings, layers):
+            rigid = "names"  # whoever may rename what cannot be read could give it a name that can
+        if any(is_wild(pattern) for pattern, _ in section["hide"] or ()):
+            rigid = "names"
+    return rigid
 
 
 def _check_wild(findings: "Findings", layers: "list[tuple[Layer, dict[str, Any]]]", table: "Table") -> str:
     """Wildcards that mounts cannot express: writing goes to the broker, executing cannot.  What has to stay as it is."""
-    rigid = ""
     for layer, section in layers:
         _check_empty(findings, layer, section)
         for name in ("execute", "exec"):
             for pattern, rule in section[name] or ():
                 if is_wild(pattern):
                     findings.impossible(layer, rule, "no mechanism knows wildcards where programs are executed")
-        if section["read"] is not None and section["write"] is None and _reads_by_broker(findings, layers):
-            rigid = rigid or "names"  # whoever may rename what cannot be read could give it a name that can
         if any(is_wild(pattern) for pattern, _ in section["write"] or ()):
-            rigid = "all"
             table.setdefault("write", []).append(_numbered(findings, layer, section["write"]))
-        if any(is_wild(pattern) for pattern, _ in section["hide"] or ()):
-            rigid = rigid or "names"
-    return rigid
+    return _rigid(findings, layers)
 
 
 def _check_empty(findings: "Findings", layer: "Layer", section: "dict[str, Any]") -> None:

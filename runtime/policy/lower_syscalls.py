@@ -7,6 +7,7 @@ Arguments that the kernel reads as 32 bits are compared as such.  Pure.
 """
 
 from runtime.abi.namespaces import CLONE_NEWNS, CLONE_NEWTIME, CLONE_NEWUSER, NAMESPACES
+from runtime.policy.confinement import opens_limits
 from runtime.policy.enforcement import BROKER, SECCOMP
 from runtime.policy.lower_sockets import is_judged, judged_sockets, lower_sockets
 from runtime.policy.sections import (
@@ -59,6 +60,7 @@ MOUNTING = (
     "acct",
     "swapon",
 )
+_MOUNTING_CGROUPS = ("mount", "fsopen", "fsmount", "fspick", "mount_setattr", "open_tree_attr")
 # for rules that look at names: whoever may rename a file may choose its rule
 RENAMING = ("rename", "renameat", "renameat2", "link", "linkat")
 # these and what changes files by name, where the broker judges opens for writing alone
@@ -117,6 +119,9 @@ def lower_syscalls(findings: "Findings", files: "Files") -> "list[Section]":
     if any(_holds_cgroup(layer) for layer in findings.layers):
         # CLONE_INTO_CGROUP asks for no mount that is writable: what a read-only one shows is enough to leave
         sections.append(guard([rule(("clone3",), ERRNO, ENOSYS)]))
+    if opens_limits(findings):
+        # by a mount of its own, which a user namespace gives the right to
+        sections.append(guard([rule(_MOUNTING_CGROUPS, ERRNO, EPERM)]))
     if any(is_judged(layer) for layer in findings.layers):
         # whoever may use it could take the programs away that judge the peers
         sections.append(passing([rule(("bpf",), ERRNO, EPERM)]))
@@ -243,7 +248,7 @@ def _guards(findings: "Findings", files: "Files", restricted: bool) -> "list[Sec
     if files.restricted:
         sections.append(passing([rule(MOUNTING, ERRNO, EPERM)]))
         sections += _joining(CLONE_NEWNS)  # another mount namespace is another tree
-    if files.restricted and files.table:
+    if files.restricted and files.by_name:
         # the broker goes by names, which mean something else in another mount namespace; a user namespace gives the right to make one
         sections += _making(findings, CLONE_NEWNS | CLONE_NEWUSER)
     if files.no_exec:

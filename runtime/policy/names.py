@@ -123,7 +123,7 @@ def number_of(word: object, names: Mapping[str, int], what: str) -> int:
     if text in names:
         return names[text]
     try:
-        number = int(text, 0)
+        number = int(text if text.isascii() and "_" not in text else "", 0)
     except ValueError:
         raise Unknown(f"unknown {what} {quoted(text)}{nearest(text, names)}") from None
     return number_of(number, names, what)

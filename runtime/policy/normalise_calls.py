@@ -18,7 +18,7 @@ from runtime.policy.tables.prctls import PRCTLS
 
 Layer = dict[str, Any]
 
-_CONDITION = re.compile(r"arg([0-5])\s*(?:&\s*(\w+)\s*)?(==|!=|<=|>=|<|>)\s*(\w+)")
+_CONDITION = re.compile(r"arg([0-5])\s*(?:&\s*(\w+)\s*)?(==|!=|<=|>=|<|>)\s*(\w+)", re.ASCII)
 _OPERATORS = {
     "==": "SCMP_CMP_EQ",
     "!=": "SCMP_CMP_NE",

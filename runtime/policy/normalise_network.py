@@ -126,7 +126,10 @@ def parse_network(word: str) -> tuple[str, ...]:
     """Networks as the kernel compares them: a word stands for two, an address for itself.  Raises: ValueError."""
     if word in _WORDS:
         return _WORDS[word]
+    length = word.partition("/")[2]
     try:
+        if length and not (length.isascii() and length.isdigit() and str(int(length)) == length):
+            raise ValueError(word)  # noqa: TRY301 - masks are read in more than one way
         found = ipaddress.ip_network(word)
     except ValueError:
         raise ValueError(_complaint(word)) from None
@@ -143,4 +146,5 @@ def _complaint(word: str) -> str:
         meant = ipaddress.ip_network(word, strict=False)
     except ValueError:
         return f'{quoted(word)} is no address or network such as "10.0.0.0/8", any or loopback; names of hosts are not looked up'
-    return f"{quoted(word)} has bits beyond its prefix, did you mean {quoted(str(meant))}?"
+    plain = str(meant.prefixlen) == word.partition("/")[2]
+    return f"{quoted(word)} has {'bits beyond its prefix' if plain else 'no plain number for a length'}, did you mean {quoted(str(meant))}?"

@@ -25,22 +25,32 @@ def wants_landlock(layers: "Layers") -> bool:
     return False
 
 
+def wants_limits(layers: "Layers") -> bool:
+    """Whether these layers limit what the container's cgroup may use."""
+    return any(layer.get("resources") for layer in layers)
+
+
 class Resolved:
     """A policy that is ready to be lowered: `hash` of all it was made from, `layers` that hold together.
 
     The layers are read when they are first asked for: a container of a kind that there was before needs the hash alone.
     """
 
-    __slots__ = ("_layers", "_read", "_wants_landlock", "hash", "name")
+    __slots__ = ("_layers", "_read", "_wants_landlock", "_wants_limits", "hash", "name")
 
     def __init__(
-        self, name: str, digest: str, layers: "Layers | Callable[[], Layers]", landlock: bool | None = None
+        self,
+        name: str,
+        digest: str,
+        layers: "Layers | Callable[[], Layers]",
+        wants: "tuple[bool, bool] | None" = None,
     ) -> None:
-        """`layers`: they, or what reads them; `landlock`: what `wants_landlock` says of them where that is known."""
+        """`layers`: they, or what reads them; `wants`: what `wants_landlock` and `wants_limits` say of them where that is known."""
         self.name, self.hash = name, digest
         self._layers: Layers | None = None if callable(layers) else layers
         self._read: Callable[[], Layers] | None = layers if callable(layers) else None
-        self._wants_landlock = landlock
+        self._wants_landlock: bool | None = None if wants is None else wants[0]
+        self._wants_limits: bool | None = None if wants is None else wants[1]
 
     @property
     def layers(self) -> "Layers":
@@ -55,6 +65,13 @@ class Resolved:
         if self._wants_landlock is None:
             self._wants_landlock = wants_landlock(self.layers)
         return self._wants_landlock
+
+    @property
+    def limits(self) -> bool:
+        """Whether it matters who may change the limits of cgroups."""
+        if self._wants_limits is None:
+            self._wants_limits = wants_limits(self.layers)
+        return self._wants_limits
 
     def __eq__(self, other: object) -> bool:
         """Alike in name, hash and layers."""

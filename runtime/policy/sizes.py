@@ -7,10 +7,10 @@ import re
 
 from oci_schemas.wording import quoted
 
-_SIZE = re.compile(r"(\d{1,18})(?:\s*([kmgt])(i?)b?|\s*b)?", re.IGNORECASE)
-_DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,8})h)?(?:(\d{1,8})m)?(?:(\d{1,9})s)?(?:(\d{1,12})ms)?")
-_CPUS = re.compile(r"\d{1,6}(?:\.\d{1,3})?")
-_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+_SIZE = re.compile(r"(\d{1,18})(?:\s*([kmgt])(i?)b?|\s*b)?", re.IGNORECASE | re.ASCII)
+_DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,8})h)?(?:(\d{1,8})m)?(?:(\d{1,9})s)?(?:(\d{1,12})ms)?", re.ASCII)
+_CPUS = re.compile(r"\d{1,6}(?:\.\d{1,3})?", re.ASCII)
+_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?", re.ASCII)
 PERIOD_US = 100_000
 _LEAST_QUOTA_US = 1000  # what the kernel takes
 

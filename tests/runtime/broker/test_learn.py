@@ -112,6 +112,45 @@ def test_sockets_become_a_network_section() -> None:
     assert learn.learned_network(record()) is None
 
 
+def test_a_device_is_read_however_it_is_opened(tmp_path: Path) -> None:
+    """Nothing is changed by writing to it, but by taking its name away."""
+    os.mkfifo(tmp_path / "fifo")
+    made = recording.Recording(os.getpid())
+    for target in ("/dev/null", f"{tmp_path}/fifo"):
+        made.add("openat", (0, 0, 0o1101), f"={target}")
+        made.add("unlink", (0, 0, 0), f"={target}")
+    made.close()
+    assert learn.learned_paths(made.document()) == (
+        sorted(["/dev/null", f"{tmp_path}/fifo"]),
+        sorted(["/dev", str(tmp_path)]),
+    )
+
+
+def test_a_socket_that_is_not_there_is_no_need(tmp_path: Path) -> None:
+    """But it is, once it has come; named as rules name it.  What was looked for in vain leaves a list of none."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to("run")
+    made = recording.Recording(os.getpid())
+    for mark, call, name in (
+        ("!", "connect", "cache"),
+        ("!", "connect", "late"),
+        ("", "sendto", "late"),
+        ("", "bind", "own"),
+    ):
+        made.add(call, (0, 0, 0), f"{mark} unix:{tmp_path}/link/{name}")
+    made.add("socket", (1, 1, 0), "")
+    made.close()
+    section = learn.learned_network(made.document())
+    assert section is not None
+    assert section["unix"] == {
+        "connect": [f"{tmp_path}/run/late"],
+        "bind": [f"{tmp_path}/run/own"],
+        "abstract": False,
+    }
+    only = record({"socket": ["AF_UNIX SOCK_STREAM 0"]}, ("connect", "", "unix:/run/nscd/socket", "-"))
+    assert (learn.learned_network(only) or {})["unix"] == {"connect": [], "abstract": False}
+
+
 def test_a_learned_policy_is_a_policy(tmp_path: Path) -> None:
     """The compiler of policies takes what is written, and YAML gives back what was meant."""
     from runtime.policy.compiling import compile_artefact

@@ -6,16 +6,17 @@ import json
 import os
 import socket
 from pathlib import Path
+from struct import pack
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runtime.broker import arguments, audit, logs
+from runtime.broker import arguments, audit, kernel_audit, logs
 from runtime.broker.keeper_wire import ADD, Message
 from runtime.broker.native import Event
-from runtime.broker.registry import Registration
+from runtime.broker.registry import Registration, Registry
 from runtime.commands import policy_log
 
 NAMES = audit.CallNames("x86_64")
@@ -107,6 +108,24 @@ def test_lives_of_one_id_are_told_apart() -> None:
     shown = policy_log.Sentences()
     heads = [line for record in records for line in shown.lines(json.dumps(record).encode()) if line.startswith("---")]
     assert heads == ["--- 2026-01-02 03:04:05 UTC: container c1, policy web"] * 2
+
+
+def test_the_kernels_records_say_whose_life_they_are_of() -> None:
+    """Beside the container's ID and policy its init, by which a heading is printed."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ours.setblocking(False)
+    served, registry = registration(), Registry()
+    served.pid = served.init = 2**22 + 1  # nobody
+    registry.add(served)
+    text = f'audit(1:2): pid={served.pid} comm="cat" exe="/bin/cat" syscall=257 code=0x80000000'.encode()
+    theirs.send(pack("<IHHII", 16 + len(text), kernel_audit.SECCOMP, 0, 0, 0) + text)
+    [record] = kernel_audit.KernelAudit(ours).read(registry, NAMES, "2026-01-02T03:04:05.000006Z")
+    assert (record["container"], record["policy"], record["init"]) == ("c1", "web", served.init)
+    shown = policy_log.Sentences().lines(json.dumps(record).encode())
+    assert shown[0] == "--- 2026-01-02 03:04:05 UTC: container c1, policy web"
+    assert "openat: killed [seccomp]" in shown[1]
+    ours.close()
+    theirs.close()
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,9 @@ def test_a_plan_from_what_was_kept(call: Invocation, monkeypatch: pytest.MonkeyP
         gated = gating.gate_config(call, made, terminal=False)  # type: ignore[arg-type]
         plan = compile_create(gated.config, options(gate=gated.gate), host, gated.compiled)
         plans.append((encode_plan(plan), gated.trapped, gated.warnings))
-        monkeypatch.setattr(gating, "find_policy", lambda *_args: Resolved(name, found.hash, unread, found.landlock))
+        monkeypatch.setattr(
+            gating, "find_policy", lambda *_args: Resolved(name, found.hash, unread, (found.landlock, found.limits))
+        )
     assert plans[0] == plans[1]
 
 
@@ -213,13 +215,14 @@ def unread() -> Any:
 
 
 def test_what_a_container_s_kind_is() -> None:
-    """Whether the host's root is somebody in its user namespace, and what brings the host's cgroups; not which users else there are."""
+    """Whether who makes its cgroup is somebody in its user namespace, and what brings the host's cgroups; not which users else there are."""
     bound = {"destination": "/d", "type": "bind", "source": "/sys", "options": ["rbind", "ro"]}
     users = [{"containerID": 0, "hostID": 1000, "size": 1}, {"containerID": 1, "hostID": 0, "size": 1}]
     reduced = reduce_config(config(mounts=[bound], linux={"uidMappings": users}))
     assert reduced["linux"]["uidMappings"] == users[1:]
     assert [mount["source"] for mount in reduced["mounts"]] == ["/sys"]
     assert "uidMappings" not in reduce_config(config(linux={"uidMappings": users[:1]}))["linux"]
+    assert reduce_config(config(linux={"uidMappings": users}), 1000)["linux"]["uidMappings"] == users[:1]
 
 
 def test_plan_keeps_nothing(call: Invocation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,6 +243,7 @@ def test_plan_keeps_nothing(call: Invocation, monkeypatch: pytest.MonkeyPatch) -
         {"cgroup_controllers": ("pids",)},
         {"initial_userns": False},
         {"euid": 1000},
+        {"nsdelegate": False},
         {"may_set_groups": False},
         {"machine": "aarch64"},
     ],
@@ -279,6 +283,7 @@ def test_no_other_fact_decides() -> None:
         "may_set_groups",
         "capabilities",
         "joins_own_network",
+        "nsdelegate",
     }
 
 

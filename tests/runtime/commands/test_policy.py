@@ -46,6 +46,25 @@ def test_check_lists_what_is_wrong(invocation: Invocation, tmp_path: Path, capfd
     assert capfd.readouterr().out == f"{tmp_path}/gone.toml: no such file\n"
 
 
+def test_every_action_lists_what_is_wrong_in_lines(
+    invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On standard error, one violation each; what is extended is found by the line that names it."""
+    (tmp_path / "dir.yaml").mkdir()
+    bad = write(tmp_path / "bad.yaml", "name: bad\nadit: all\nextends: [dir.yaml, bad.yaml]\n")
+    for action in ("explain", "compile"):
+        assert run(invocation, action, bad) == 1
+        out, error = capfd.readouterr()
+        assert out == ""
+        assert [line.partition("msg=")[2] for line in error.splitlines()] == [
+            f'"policy: {bad}:2: adit: unknown key, did you mean \\"audit\\"?"',
+            f'"policy: {bad}:3: extends: {tmp_path}/dir.yaml: is no regular file"',
+            f'"policy: {bad}:3: extends: \\"bad.yaml\\" leads back to itself: {bad} -> {bad}"',
+        ]
+    with pytest.raises(UsageError, match="an empty word names no file"):
+        run(invocation, "check", "")
+
+
 def test_check_names_what_no_host_enforces(
     invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -212,12 +212,21 @@ def test_audit_denies_nothing() -> None:
     """Neither the broker nor the kernel; and a device is no file that a rule for writing would hold back."""
     seen = entry("openat", "openat /proc flags 0x0", verdict="continue", mode="audit")
     assert suggesting.group([seen])[0].how == "would be denied"
-    device = entry("openat", "write /dev/null", verdict="would-deny", mode="audit", args=CREATING)
+    made = entry("mkdir", "/srv/new thing", handler="change", verdict="would-deny", mode="audit", errno="EROFS")
+    [denial] = suggesting.group([made])
+    assert (denial.what, denial.how) == ("mkdir /srv/new thing", "would be denied")
+    writing = policy_layer(filesystem={"read": None, "write": [["/srv/new thing", 1]], "execute": None, "hide": []})
+    [line] = advising.advice(denial, [writing])
+    assert line.startswith("filesystem.write: [/srv] in ")
+
+
+def test_a_link_to_a_device_is_one() -> None:
+    """It may be written to where files may not be, whatever the image calls it."""
     writing = policy_layer(filesystem={"read": None, "write": [["/tmp", 1]], "execute": None, "hide": []})
-    assert suggesting.would_pass(device, [writing])
-    assert suggesting.would_pass({**device, "target": "write /dev/stderr"}, [writing])
-    assert not suggesting.would_pass(device, [writing, WILD])
-    assert not suggesting.would_pass({**device, "target": "write /dev/shm/x"}, [writing])
+    log = entry("openat", "/var/log/access", "record", verdict="continue", existed=True, args=CREATING)
+    assert suggesting.is_denied_by_kernel(log, [writing])
+    for device in ("/dev/stdout", "/proc/self/fd/1"):
+        assert not suggesting.is_denied_by_kernel(log, [writing], {"/var/log/access": device}.__getitem__)
 
 
 def test_every_layer_that_withholds_is_named() -> None:
@@ -279,7 +288,7 @@ def test_what_cannot_be_seen_is_said() -> None:
     assert "libraries" in advising.unseen([FILES])
     assert "loopback" in advising.unseen([NETWORK])
     audited = {**FILES, "broker": {"mode": "audit"}}
-    assert "under audit" in advising.unseen([audited])
+    assert "under audit, programs" in advising.unseen([audited])
     assert "under audit" not in advising.unseen([audited, {**FILES, "broker": {"mode": "enforce"}}])
 
 

@@ -12,6 +12,7 @@ from runtime.host.probe import (
     permitted_capabilities,
     probe_facts,
     probe_kernel,
+    probe_nsdelegate,
     probe_own_network,
     probe_seccomp_flags,
     unified_mount,
@@ -57,6 +58,15 @@ def test_unified_mount() -> None:
     )
     assert unified_mount(lines) == "/sys/fs/cgroup/x y"
     assert unified_mount(b"") is None
+
+
+def test_nsdelegate() -> None:
+    """An option of the super block, which all mounts of the hierarchy have or none."""
+    before = b"30 23 0:26 / /sys/fs/cgroup ro,nsdelegate - tmpfs tmpfs ro,nsdelegate\n31 30 0:27 / /c rw shared:9 - cgroup2 none "
+    assert probe_nsdelegate(before + b"rw,nsdelegate,memory_recursiveprot\n")
+    assert probe_nsdelegate(before + b"rw,nsdelegate")
+    assert not probe_nsdelegate(before + b"rw,memory_recursiveprot\n")
+    assert not probe_nsdelegate(b"")
 
 
 @pytest.mark.parametrize(("kilobytes", "name"), [(64, "64KB"), (2048, "2MB"), (1 << 20, "1GB"), (16 << 20, "16GB")])

@@ -270,6 +270,19 @@ def test_a_registration_that_is_gone_is_given_up(keeper: Keeper, listener: int) 
     keeper.wait(lambda: len(os.listdir(f"/proc/{keeper.process.pid}/fd")) <= before + 2)
 
 
+def test_a_listener_that_comes_again_is_one_listener(keeper: Keeper, listener: int) -> None:
+    """Whoever did not hear the answer asks again; a process of the container that joined later is another one."""
+    keeper.await_notes(keeper_wire.SERVE, 1)
+    before = len(os.listdir(f"/proc/{keeper.process.pid}/fd"))
+    joined = {**process_state()["state"], "status": "running"}
+    documents = [encoded(), encoded(), encoded(state=joined), encoded(state=joined), encoded()]
+    assert [keeper.register(document, [listener]) for document in documents] == [0] * 5
+    keeper.await_notes(keeper_wire.ADD, 2)
+    assert keeper.register(encoded(pid=1), [listener]) == 0
+    assert [note["pid"] for note in keeper.await_notes(keeper_wire.ADD, 3)] == [os.getpid(), os.getpid(), 1]
+    keeper.wait(lambda: len(os.listdir(f"/proc/{keeper.process.pid}/fd")) <= before + 3 * 2 + 2)  # and the standby's
+
+
 def test_a_container_whose_time_is_up_is_killed(keeper: Keeper, listener: int) -> None:
     """By its pidfd where no state says what else there is; and the worker is told."""
     victim = subprocess.Popen(["sleep", "100"])
@@ -281,17 +294,25 @@ def test_a_container_whose_time_is_up_is_killed(keeper: Keeper, listener: int) -
 def test_processes_of_one_container_leave_room_for_others(keeper: Keeper, listener: int) -> None:
     """What execs left behind takes half of the places, not all: new containers find one, and so do their processes."""
     running = {**process_state()["state"], "status": "running"}
-    answers = [keeper.register(encoded(state=running), [listener]) for _ in range(2050)]
+    answers = [keeper.register(encoded(pid=(1 << 22) - at, state=running), [listener]) for at in range(2050)]
     assert answers == [0] * 2048 + [errno.ENOSPC] * 2
     assert keeper.register(encoded(state={**running, "id": "other"}), [listener]) == 0
     assert keeper.register(encoded(), [listener]) == 0
 
 
 def test_a_second_keeper_leaves_the_place_to_the_first(keeper: Keeper, program: list[str]) -> None:
-    """One a root; the other one is content."""
-    words = ["--root", str(keeper.root), "broker", "--foreground"]
-    assert subprocess.run([*program, *words], check=False, timeout=20).returncode == 0
+    """One a root; the other one is content, and in the foreground its turn comes when the first has ended."""
+    words = [*program, "--root", str(keeper.root), "broker"]
+    assert subprocess.run(words, check=False, timeout=20).returncode == 0
     assert broker.is_listening(str(keeper.root))
+    with subprocess.Popen([*program, *keeper.words], stderr=subprocess.PIPE, text=True) as service:
+        assert service.stderr is not None
+        assert "another broker serves here" in service.stderr.readline()
+        keeper.process.terminate()
+        assert keeper.process.wait(20) == 0
+        keeper.wait(lambda: broker.is_listening(str(keeper.root)))
+        service.terminate()
+        assert service.wait(20) == 0
 
 
 def test_a_directory_that_others_can_enter_is_refused(program: list[str], tmp_path: Path) -> None:

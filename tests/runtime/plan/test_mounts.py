@@ -155,9 +155,15 @@ def test_an_idmapped_new_file_system() -> None:
 
 
 def test_a_cgroup_mount_is_the_unified_hierarchy() -> None:
-    """cgroup2 itself, or a bind of it where a user namespace may not mount it; without any, an error."""
+    """cgroup2 itself, or a bind of the host's without a cgroup namespace: mounted anew, the host's would lose its options."""
     entry = {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro", "nosuid"]}
-    assert one(plan(mounted(entry)), "MOUNT_FS").places["fstype"] == "cgroup2"
+    own = mounted(entry)
+    own["linux"] = {"namespaces": [*own["linux"]["namespaces"], {"type": "cgroup"}]}
+    assert one(plan(own), "MOUNT_FS").places["fstype"] == "cgroup2"
+    hosts = mounted({**entry, "options": ["rw", "nosuid"]})
+    assert not ops(plan(hosts), "MOUNT_FS")
+    assert one(plan(hosts), "OPEN_TREE").places["path"] == "/sys/fs/cgroup"
+    assert [op.places["set"] for op in ops(plan(hosts), "SET_ATTR") if op.places["set"]] == [abi.MOUNT_ATTR_NOSUID]
     made = with_userns()
     made["mounts"] = [entry]
     bound = ops(plan(made), "OPEN_TREE", "HOST")

@@ -35,6 +35,7 @@ def test_the_tree_is_closed_around_open_places() -> None:
     [
         ("outside", (0, 0), "policy: cannot be held to its cgroup"),
         ("remountable", (0, 1), "policy: cannot be held to its cgroup"),
+        ("own", (2, 0), "policy: cannot keep its limits"),
         ("every", (1, 0), "policy: needs a cgroup namespace of the container's own"),
     ],
 )

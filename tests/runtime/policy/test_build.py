@@ -7,16 +7,16 @@ import pytest
 
 from runtime.policy import _builtin_layers, _builtins, build
 from runtime.policy.built_in import builtin_names, builtin_text
-from runtime.policy.resolved import wants_landlock
+from runtime.policy.resolved import wants_landlock, wants_limits
 
 
 def test_the_module_is_what_the_policies_say() -> None:
     """make build writes it; a test run on an old one would judge nothing."""
     compiled = build.compile_builtins()
     layers = {name: marshal.loads(data) for name, data in _builtin_layers.LAYERS.items()}
-    assert {name: (digest, layers[name]) for name, (digest, _) in _builtins.POLICIES.items()} == compiled
-    assert {name: wants for name, (_, wants) in _builtins.POLICIES.items()} == {
-        name: wants_landlock(found) for name, found in layers.items()
+    assert {name: (digest, layers[name]) for name, (digest, *_) in _builtins.POLICIES.items()} == compiled
+    assert {name: wants for name, (_, *wants) in _builtins.POLICIES.items()} == {
+        name: [wants_landlock(found), wants_limits(found)] for name, found in layers.items()
     }
     for name in builtin_names():
         assert builtin_text(name) == (build.BUILTIN / f"{name}.yaml").read_bytes()

@@ -72,4 +72,5 @@ def test_what_others_can_write_is_not_extended(tmp_path: Path) -> None:
     """Whoever may write a part of a policy may write the policy."""
     path = write(tmp_path / "a.yaml", "name: a\nextends: b.yaml\n")
     Path(write(tmp_path / "b.yaml", "name: b\n")).chmod(0o666)
-    assert refused(path, tmp_path) == [f"{tmp_path}/b.yaml: can be written by others (mode 0666): chmod go-w"]
+    why = f"{tmp_path}/b.yaml: can be written by others (mode 0666): chmod go-w"
+    assert refused(path, tmp_path) == [f"{tmp_path}/a.yaml:2: extends: {why}"]

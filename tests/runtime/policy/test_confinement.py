@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.runtime.plan.drafting import CONFIG, config
-from tests.runtime.policy.layering import files, layer, lowered, network, refusal, syscalls
+from tests.runtime.policy.layering import ALLOW, EPERM, files, layer, lowered, network, refusal, syscalls, verdict
 
 ADMIN = {"capabilities": {"bounding": ["CAP_SYS_ADMIN"]}}
 CGROUP: dict[str, Any] = {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup"}
@@ -132,3 +132,57 @@ def test_users_who_own_no_cgroup_need_not_be_watched() -> None:
     assert lowered(HELD, made=config(linux={"namespaces": spaces})).hierarchy == ""
     roots = [{"containerID": 0, "hostID": 0, "size": 1}]
     assert lowered(HELD, made=config(linux={"namespaces": spaces, "uidMappings": roots})).hierarchy == "outside"
+
+
+LIMITED = layer(resources={"pids": {"limit": 9}})
+OPEN: dict[str, Any] = {"nsdelegate": False}
+
+
+def owned(mount: dict[str, Any]) -> dict[str, Any]:
+    """The container with a cgroup namespace of its own and one more mount."""
+    return config(mounts=[*CONFIG["mounts"], mount], linux=OWN["linux"])
+
+
+@pytest.mark.parametrize("held", [{"euid": 0}, {"euid": 1000}])
+def test_limits_without_nsdelegate(held: dict[str, Any]) -> None:
+    """Whoever owns the cgroup could lift them in a writable mount of it: none may be there, nor come."""
+    writable, closed = owned(CGROUP), owned({**CGROUP, "options": ["ro"]})
+    (line,) = refusal(LIMITED, made=writable, **OPEN, **held)
+    assert line.endswith(
+        "resources: needs a read-only cgroup mount: this host's hierarchy is mounted without nsdelegate, so that limits could be changed in it"
+    )
+    found = lowered(LIMITED, made=closed, **OPEN, **held)
+    assert found.hierarchy == "own"
+    for name in ("mount", "fsopen", "fsmount", "fspick", "mount_setattr", "open_tree_attr"):
+        assert verdict(found, name) == EPERM
+    assert lowered(LIMITED, made=config(), **OPEN).hierarchy == "every"
+    assert verdict(lowered(LIMITED, made=config(), **OPEN), "mount") == EPERM
+
+
+def test_limits_that_are_nobody_s_to_lift() -> None:
+    """With nsdelegate, where nothing is limited, by a controller that is not there, or for users who own no cgroup."""
+    writable = owned(CGROUP)
+    optional = {**LIMITED, "requirements": {"cgroup_limits": "optional"}}
+    spaces = [*OWN["linux"]["namespaces"], {"type": "user"}]
+    nobody = config(mounts=writable["mounts"], linux={"namespaces": spaces})
+    for one, made, host in (
+        (LIMITED, writable, {}),
+        (HELD, writable, OPEN),
+        (optional, writable, {**OPEN, "cgroup_controllers": ("hugetlb",)}),
+        (LIMITED, nobody, OPEN),
+    ):
+        assert verdict(lowered(one, made=made, **host), "mount") == ALLOW
+    user = {"containerID": 0, "hostID": 1000, "size": 1}
+    rootless = config(mounts=writable["mounts"], linux={"namespaces": spaces, "uidMappings": [user]})
+    assert refusal(LIMITED, made=rootless, **OPEN, euid=1000)
+
+
+def test_an_empty_path_is_none() -> None:
+    """Such a namespace is a new one, whoever reads it."""
+    spaces = [{**space, "path": ""} for space in OWN["linux"]["namespaces"]]
+    layers = [files(write=["/w"]), HELD]
+    empty, absent = lowered(*layers, made=config(linux={"namespaces": spaces})), lowered(*layers, made=OWN)
+    for name in ("sections", "points", "hierarchy", "network"):
+        assert getattr(empty, name) == getattr(absent, name)
+    joined = [{**space, "path": "/proc/1/ns/x"} for space in spaces]
+    assert refusal(*layers, made=config(linux={"namespaces": joined}))

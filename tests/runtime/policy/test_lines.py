@@ -74,6 +74,23 @@ def test_the_tricks_of_yaml_are_refused(text: str, line: int, message: str) -> N
     assert found[0][1].startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("a: 1\nb: [*.py]", 2, "invalid YAML: a word that begins with * has to be in quotes"),
+        ("a: 1\nb: [@basic-io]", 2, "invalid YAML: a word that begins with @ has to be in quotes"),
+        ("a: 1\nb: %x", 2, "invalid YAML: a word that begins with % has to be in quotes"),
+        ("a:\n\tb: 1", 2, "invalid YAML: a tab stands where only spaces may"),
+        ('a: 1\nb: "x\n\n\n', 2, "invalid YAML: found unexpected end of stream while scanning a quoted scalar"),
+        ("a: 1\nb: x\0y", 2, r"has the character '\x00', which no text may hold"),
+        ("a: 1\r\nb: x\x07", 2, r"has the character '\x07', which no text may hold"),
+    ],
+)
+def test_the_parsers_words_are_put_into_ours(text: str, line: int, message: str) -> None:
+    """With the line in which it begins."""
+    assert complaints(text) == [(line, message)]
+
+
 def test_what_could_take_for_ever_is_refused() -> None:
     """Length and depth have bounds, and a bomb of aliases is refused at its first alias."""
     assert complaints("a" * (MAX_BYTES + 1)) == [(1, f"is longer than {MAX_BYTES // 1024} KiB")]

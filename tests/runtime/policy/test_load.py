@@ -133,3 +133,41 @@ def test_any_document_is_taken_or_refused_with_lines(document: dict[str, object]
     layer = normalise(loaded, "x", "x")
     assert layer is not None or loaded.found
     assert all(line.startswith("x:") and "\n" not in line for line in format_found("x", loaded.found))
+
+
+def test_what_stands_in_a_short_form_hides_nothing() -> None:
+    """A word in the place of a mapping is wrong as a whole; what else is wrong is told as well."""
+    assert violations_of('network: {egress: [300.1.1.1, "", {allow: any, ports: 80-1}], bind: ["", 70000]}\n') == [
+        "test.yaml:2: network.bind[0].ports[0]: must not be empty",
+        'test.yaml:2: network.bind[1]: "70000" is out of range or the wrong way round: 0 to 65535',
+        'test.yaml:2: network.egress[0]: "300.1.1.1" is no address or network such as "10.0.0.0/8", any or loopback; names of hosts are not looked up',
+        "test.yaml:2: network.egress[1].allow[0]: must not be empty",
+        'test.yaml:2: network.egress[2]: "80-1" is out of range or the wrong way round: 0 to 65535',
+    ]
+
+
+def test_merge_keys_are_named() -> None:
+    """They are another way to write one thing in two places."""
+    assert violations_of("filesystem: {<<: {read: [/a]}}\n") == [
+        "test.yaml:2: filesystem.<<: merge keys are not taken: write it out"
+    ]
+
+
+def test_numbers_are_written_with_our_digits() -> None:
+    """And in no way that only some programs read."""
+    words = ('"٨٠"', '"8_0"', '"0x50"', '"+80"')
+    for word in words:
+        assert len(violations_of(f"network: {{bind: [{word}]}}\n")) == 1, word
+    for word in ('"٨MiB"', '"1_0"'):
+        assert len(violations_of(f"resources: {{memory: {word}}}\n")) == 1, word
+    for word in ("10.0.0.0/255.0.0.0", "10.0.0.0/0.255.255.255", "10.0.0.0/08", '"10.0.0.0/٨"'):
+        [line] = violations_of(f"network: {{egress: [{word}]}}\n")
+        assert "is no address or network" in line or "did you mean" in line, line
+    for word in ('"1_0"', '"٨"'):
+        assert len(violations_of(f"ioctl: [{word}]\n")) == 1, word
+
+
+def test_a_number_of_any_length_is_one() -> None:
+    """It is too large, not of another kind."""
+    [line] = violations_of("resources: {pids: 99999999999999999999999}\n")
+    assert "must be at most" in line

@@ -232,6 +232,54 @@ def test_audit_enforces_nothing() -> None:
     assert made["egress"] == [[]]
 
 
+def test_audit_notes_what_mounts_would_deny() -> None:
+    """Calls that change files by name, where something says what may be written, even if that is nothing."""
+    found = lowered(files(write=[]) | mode("audit"))
+    made = broker_of(found)
+    assert made["write"] == [[]]
+    assert {verdict(found, name) for name in ("mkdir", "renameat2", "fchmod", "setxattr")} == {NOTIFY}
+    assert {made["calls"][name]["handler"] for name in ("mkdir", "renameat2", "fchmod", "setxattr")} == {"change"}
+    assert "mkdir" not in broker_of(lowered(files(read=["/etc"]) | mode("audit")))["calls"]
+    assert lowered(files(write=[])).broker is None
+
+
+def test_audit_notes_what_the_filter_would_deny_of_files() -> None:
+    """What comes with rules for files: mounting, files in memory, and names where something goes by names."""
+    calls = broker_of(lowered(files(execute=["/usr"]) | mode("audit")))["calls"]
+    assert {calls[name]["handler"] for name in ("mount", "memfd_create", "setns")} == {"deny"}
+    assert broker_of(lowered(files(write=["/w/*.log"]) | mode("audit")))["calls"]["mkdir"]["handler"] == "deny"
+    calls = broker_of(lowered(files(hide=["/w/*.key"], write=["/w"]) | mode("audit")))["calls"]
+    assert (calls["rename"]["handler"], calls["mkdir"]["handler"]) == ("deny", "change")
+
+
+def test_audit_notes_the_filter_first() -> None:
+    """A call that it denies whatever it names is not looked at further."""
+    one = syscalls("deny", LAUNCH, errno=2) | {"filesystem": files(write=["/w"], read=["/etc"])["filesystem"]}
+    found = lowered(one | mode("audit"))
+    made = broker_of(found)
+    assert made["calls"]["openat"]["handler"] == "open"
+    assert "mkdir" not in made["calls"]
+    assert "openat2" not in made["calls"]
+    assert made["default"] == {"handler": "deny", "errno": 2, "rule": 29}
+    assert verdict(found, "mkdir") == verdict(found, "openat2") == NOTIFY
+
+
+@pytest.mark.parametrize(
+    ("lists", "landlock", "by_kernel"),
+    [
+        ({"write": ["/w"]}, 0, True),
+        ({"read": ["/etc"]}, 7, True),
+        ({"read": ["/etc"]}, 0, False),
+        ({"read": ["/etc/*"]}, 7, False),
+        ({"hide": ["/etc/*.key"]}, 7, False),
+        ({"write": ["/w/*"]}, 7, False),
+    ],
+)
+def test_audit_knows_who_would_judge(lists: dict[str, list[str]], landlock: int, by_kernel: bool) -> None:
+    """Mounts and Landlock let devices be written to; the broker asks for reading them."""
+    assert broker_of(lowered(files(**lists) | mode("audit"), landlock=landlock))["by_kernel"] is by_kernel
+
+
 def test_ask_keeps_what_nobody_can_be_asked_about() -> None:
     """Mounts and incoming packets; opens and peers are asked."""
     one = files(write=["/w"], read=["/etc"]) | mode("ask")
