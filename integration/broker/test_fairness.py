@@ -43,6 +43,40 @@ def test_calls_that_wait_leave_room_for_others(tmp_path: Path) -> None:
         assert said == "got it\n"
 
 
+def listeners() -> int:
+    """How many this process has open."""
+    found = 0
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found += "seccomp notify" in os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue  # closed meanwhile
+    return found
+
+
+def test_a_wait_keeps_nothing_of_other_containers(tmp_path: Path) -> None:
+    """One waits for the other side of a FIFO while others come and go: their listeners and roots are let go of all the same."""
+    os.mkfifo(tmp_path / "never")
+    with serving() as broker:
+        waiting = Gated(list(OPENS), "exec", "/bin/sh", "-c", f"read x <{tmp_path}/never")
+        index = broker.add(waiting, table(OPENED))
+        for _ in range(4):
+            broker.run(table(OPENED), "exec", "/bin/cat", "/etc/hostname")
+        waiting.release()
+        deadline = time.monotonic() + 30
+        while broker.core.stats(index)["inflight"] < 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for _ in range(4):
+            broker.run(table(OPENED), "exec", "/bin/cat", "/etc/hostname")
+        while listeners() > 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert listeners() == 1
+        assert broker.core.stats(index)["inflight"] == 1
+        never = os.open(tmp_path / "never", os.O_RDWR)
+        os.close(never)
+        waiting.finish()
+
+
 FLOOD = "exec 2>&-; i=0; while [ $i -lt {0} ]; do read x <{1}/secret; i=$((i+1)); done; echo done"
 
 

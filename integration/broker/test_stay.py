@@ -91,6 +91,7 @@ def test_a_worker_stays_while_calls_come_and_not_longer() -> None:
         calls_on(broker, index)
         end(busy)
         eventually(lambda: waits_for() <= epoll, "the stay has ended")
+        eventually(lambda: bool(threads("broker-clock")), "the clock has begun")
         [clock] = threads("broker-clock")
 
         def asleep() -> bool:

@@ -17,6 +17,7 @@ from runtime.record import record
 DIRECTORY = "@broker"
 _WAIT_SECONDS = 10.0
 _PAUSE_SECONDS = 0.002
+_SUCCESSION_SECONDS = 0.1
 _LONGEST = 4096 + 128
 _STOCK_FLAGS = [b"-I", b"-S", b"-B"]
 
@@ -98,12 +99,26 @@ def start_keeper(root: str, exe_fd: int, site: str = "") -> None:
         raise BrokerError(f"unable to start the broker: it ended with {code}")
 
 
+def _successor(root: str) -> Keeper | None:
+    """The keeper that the worker of a dead one starts, which takes it some milliseconds; None where none comes.
+
+    A socket without a keeper's lock is a dead keeper's: one that ends by itself takes it away.
+    """
+    end = monotonic() + _SUCCESSION_SECONDS
+    while posix.access(broker_socket(root), posix.F_OK) and monotonic() < end:
+        sleep(_PAUSE_SECONDS)
+        found = _listening(root)
+        if found is not None:
+            return found
+    return None
+
+
 def ensure_broker(root: str, exe_fd: int, site: str = "") -> Keeper:
     """The keeper that listens below this root, started if there was none.
 
     `exe_fd` is the program; `site` the directory that one to be started shall go by ("": the usual one).  Raises: BrokerError.
     """
-    found = _listening(root)
+    found = _listening(root) or _successor(root)
     if found is not None:
         return found
     if exe_fd < 0:

@@ -85,12 +85,15 @@ static bool ends_stay(struct worker *worker)
 	return atomic_load(&worker->holds);
 }
 
-static uint64_t oldest_epoch(struct broker *broker)
+/* Of tables anybody may hold an old one. Of containers a worker that is at a call, for hours perhaps, has its own alone, which counts it
+ * as in flight; it finds no other one before it looks again, and then not one that is gone. */
+static uint64_t oldest_epoch(struct broker *broker, bool of_containers)
 {
 	uint64_t oldest = UINT64_MAX;
 	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		struct worker *worker = atomic_load(&broker->workers[i]);
-		uint64_t epoch = worker ? atomic_load(&worker->epoch) : 0;
+		bool counts = worker && !(of_containers && atomic_load(&worker->call));
+		uint64_t epoch = counts ? atomic_load(&worker->epoch) : 0;
 		if (epoch && epoch < oldest)
 			oldest = epoch;
 	}
@@ -108,7 +111,7 @@ static void free_container(struct broker *broker, struct container *container)
 	free(container);
 }
 
-/* Whether no worker stands in the root of a container that is gone; those that may are told to leave it. */
+/* Whether no worker stands in a container that is gone; those that do are told to leave it, and all to forget its threads. */
 static bool all_left(struct broker *broker, struct container *container)
 {
 	bool left = true;
@@ -116,12 +119,12 @@ static bool all_left(struct broker *broker, struct container *container)
 		struct worker *worker = atomic_load(&broker->workers[i]);
 		if (!worker || !atomic_load(&worker->alive))
 			continue;
-		if (!container->told)
+		bool inside = atomic_load(&worker->stands) == container->generation || atomic_load(&worker->stay) == container;
+		if (inside || !container->told) {
 			atomic_store(&worker->home, true);
-		if (atomic_load(&worker->home) || atomic_load(&worker->stay) == container) {
 			rouse(worker);
-			left = false;
 		}
+		left = left && !inside;
 	}
 	container->told = true;
 	return left;
@@ -130,7 +133,7 @@ static bool all_left(struct broker *broker, struct container *container)
 void reclaim(struct broker *broker)
 {
 	(void)pthread_mutex_lock(&broker->lock);
-	uint64_t oldest = oldest_epoch(broker);
+	uint64_t oldest = oldest_epoch(broker, true);
 	for (struct container **place = &broker->retired_containers; *place;) {
 		struct container *container = *place;
 		if (container->epoch > oldest || atomic_load(&container->inflight) || !all_left(broker, container)) {
@@ -140,6 +143,7 @@ void reclaim(struct broker *broker)
 		*place = container->next;
 		free_container(broker, container);
 	}
+	oldest = oldest_epoch(broker, false);
 	for (struct loaded **place = &broker->retired; *place;) {
 		struct loaded *loaded = *place;
 		if (loaded->epoch > oldest) {

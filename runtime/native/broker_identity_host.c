@@ -172,18 +172,21 @@ int enter_root(struct call *call)
 	if (own)
 		return call->worker->in_root == container->generation ? 1 : enter_container_root(call) < 0 ? -errno : 1;
 	call->worker->in_root = 0;
+	atomic_store(&call->worker->stands, container->generation);
 	return fchdir(target->proc) < 0 || chroot("root") < 0 ? -errno : 0;
 }
 
 int enter_cwd(struct call *call)
 {
 	struct target *target = target_of(call);
+	atomic_store(&call->worker->stands, call->container->generation); /* its root is entered before */
 	return !target ? -ESRCH : fchdir(target->proc) < 0 || chdir("cwd") < 0 ? -errno : 0;
 }
 
 int enter_container_root(struct call *call)
 {
 	call->worker->in_root = 0;
+	atomic_store(&call->worker->stands, call->container->generation);
 	if (fchdir(call->container->root) < 0 || chroot(".") < 0)
 		return -errno;
 	call->worker->in_root = call->container->generation;
@@ -196,4 +199,5 @@ void go_home(struct worker *worker)
 	worker->in_root = 0;
 	if (fchdir(worker->broker->host_root) == 0)
 		(void)!chroot("."); /* fails only where entering another one failed, too */
+	atomic_store(&worker->stands, 0);
 }

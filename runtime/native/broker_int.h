@@ -105,6 +105,7 @@ struct worker {
 	struct slot *slot;
 	_Atomic bool home;       /* to leave the root that it stands in: its container is gone */
 	uint32_t in_root;        /* the container in whose own root it stands, 0: another one */
+	_Atomic uint32_t stands; /* the container in one of whose directories it stands, 0: at home */
 	uint64_t mounts[MOUNTS]; /* that are known not to be procfs */
 	struct sending *sending; /* broker_send_host.c, once it is needed */
 	struct ids ids;          /* its own at the moment */

@@ -58,11 +58,12 @@ int judge_socket(struct call *call)
 }
 
 /* What connect(2) would have done for the caller. A socket that does not block does not block us either, and one of datagrams has
- * nobody to wait for. */
+ * nobody to wait for, at least in these families. */
 static int connect_socket(struct call *call, const struct endpoint *endpoint)
 {
-	int result;
-	if (endpoint->type == SOCK_DGRAM || !endpoint_blocks(endpoint))
+	int result, domain = endpoint->domain;
+	bool at_once = endpoint->type == SOCK_DGRAM && (domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX);
+	if (at_once || !endpoint_blocks(endpoint))
 		return connect(endpoint->socket, &endpoint->address.any, endpoint->size) < 0 ? -errno : 0;
 	if (!wait_begin(call))
 		return -EAGAIN;

@@ -216,17 +216,19 @@ def _cgroup(draft: Draft, entry: Entry, mount: "Mount") -> None:
     """A cgroup mount is the unified hierarchy.
 
     Without a cgroup namespace of the container's own the host's mount is bound: mounting it anew would take the host's options
-    (nsdelegate, memory_recursiveprot) from all mounts of the hierarchy.  In a user namespace it is read-only then, whatever the
-    options say (CVE-2023-25809).
+    (nsdelegate, memory_recursiveprot) from all mounts of the hierarchy, which only a config that names others asks for.
+    In a user namespace it is read-only then, whatever the options say (CVE-2023-25809).
     """
     place = draft.facts.cgroup_mount
     if place is None:
         draft.block(FeatureMissing(f"{entry.what}: cgroup v2 is not mounted on this host"))
-    elif draft.has("cgroup"):
+        return
+    may_mount = draft.facts.initial_userns and not draft.has("user")
+    if draft.has("cgroup") or (may_mount and entry.options.data_for("cgroup2")):
         _file_system(draft, entry, mount, "cgroup2")
     else:
         entry.source = place
-        if not draft.facts.initial_userns or draft.has("user"):
+        if not may_mount:
             entry.options.set |= MOUNT_ATTR_RDONLY
             entry.options.clear &= ~MOUNT_ATTR_RDONLY
         _bind(draft, entry, mount)

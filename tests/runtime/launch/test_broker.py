@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -111,6 +112,26 @@ def test_a_dead_keeper_is_replaced(root: Path, tmp_path: Path) -> None:
                 break
             time.sleep(0.01)
         assert not broker.is_listening(str(root))
+
+
+def test_the_successor_of_a_dead_keeper_is_awaited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its worker is about to start one, which has all containers: no other one is to be started beside it."""
+    directory = tmp_path / "@broker"
+    directory.mkdir()
+    (directory / "socket").touch()
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT)
+    asked = []
+
+    def take_over(_seconds: float) -> None:
+        asked.append(True)
+        if len(asked) == 3:
+            os.write(lock, b"\n7\n8\n9\n10")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+    monkeypatch.setattr(broker, "sleep", take_over)
+    monkeypatch.setattr(broker, "start_keeper", lambda *_words: pytest.fail("another one is started"))
+    assert broker.ensure_broker(str(tmp_path), 0) == broker.Keeper("/etc/postern", 7, 8, 9)
+    os.close(lock)
 
 
 def test_the_keeper_keeps_nothing_of_its_caller(root: Path, tmp_path: Path) -> None:

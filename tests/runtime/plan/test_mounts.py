@@ -164,6 +164,8 @@ def test_a_cgroup_mount_is_the_unified_hierarchy() -> None:
     assert not ops(plan(hosts), "MOUNT_FS")
     assert one(plan(hosts), "OPEN_TREE").places["path"] == "/sys/fs/cgroup"
     assert [op.places["set"] for op in ops(plan(hosts), "SET_ATTR") if op.places["set"]] == [abi.MOUNT_ATTR_NOSUID]
+    asking = mounted({**entry, "options": ["nsdelegate"]})
+    assert one(plan(asking), "MOUNT_FS").places["fstype"] == "cgroup2"
     made = with_userns()
     made["mounts"] = [entry]
     bound = ops(plan(made), "OPEN_TREE", "HOST")
