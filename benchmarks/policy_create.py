@@ -37,7 +37,7 @@ MARKS = ("<!-- bench-policy-create: begin -->", "<!-- bench-policy-create: end -
 NONE = "no policy"
 GOAL_MS = 1.0
 PRIORITY = 50
-KEPT = ("@gates", "@filters", "@policies")
+KEPT = ("@gates", "@filters", "@policies", "@programs")
 NETWORKS = ", ".join(f'"10.{n // 250}.{n % 250}.0/24"' for n in range(1000))
 FILES = {
     "brokered connect": "name: brokered\nsyscalls: {default: allow, broker: [connect]}\n",

@@ -24,7 +24,6 @@ def loads(data: bytes) -> "Any":
 def dumps(value: object, indent: str = "") -> bytes:
     """JSON text in UTF-8 of `value` (dict, list, tuple, str, int, float, bool, None), on one line without `indent`.
 
-    What knows its own JSON text on one line has it in `text`: it is taken as it is.
     Bytes that are no UTF-8 (lone surrogates, as in file names) become U+FFFD, as in Go.
     Raises: TypeError for any other type, and ValueError for a float that JSON cannot express.
     """
@@ -45,8 +44,6 @@ def _write(value: object, parts: list[str], newline: str, step: str) -> None:
         parts.append("null" if value is None else "true" if value else "false")
     elif isinstance(value, int):
         parts.append(int.__repr__(value))
-    elif type(value) is not dict and not step and isinstance(text := getattr(value, "text", None), str):
-        parts.append(text)
     elif isinstance(value, dict):
         colon = ": " if step else ":"
         items = [(quote(key) + colon, item) for key, item in value.items()]

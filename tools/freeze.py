@@ -24,16 +24,16 @@ from tools.bundle import make  # noqa: E402
 CREATE = ("runtime.commands.create", "runtime.commands.run", "runtime.launch.filter_cache")
 VERBS = {"create": CREATE, "exec": ("runtime.commands.exec",)}
 ENTRY = ("runtime.cli.hot", "oci_schemas._compiled")
-# what a container under a policy needs besides, if there was one of its kind before
+# what a container under a policy needs besides, if there was one of its kind before; and where the policy is not a built-in one that
+# somebody names, on a site without rules
 POLICY = (
+    "runtime.policy.built_in",
     "runtime.policy._builtins",
-    "runtime.policy.choose",
-    "runtime.commands.gate_cache",
-    "runtime.commands.gate_making",
+    "runtime.commands.gate_finding",
     "runtime.plan.network_policy",
     "runtime.plan.policy",
-    "runtime.policy.hierarchy",
 )
+CHOICE = ("runtime.policy.choose",)
 
 
 def link_order(needs: dict[str, tuple[str, ...]], roots: tuple[str, ...]) -> list[str]:
@@ -112,10 +112,10 @@ def byte_array(name: str, data: bytes) -> str:
 
 
 def frozen_header(tree: str, sites: list[str]) -> str:
-    """The text of frozen.h: `frozen_modules`, `frozen_sites`, and for each verb what is linked at once.
+    """The text of frozen.h: `frozen_modules`, `frozen_sites`, and `link_groups`, what is linked at once: for each verb, and besides.
 
-    `link_order_VERB` are indexes of modules, closed by -1; `link_codes_VERB` is one marshalled tuple of their code objects, in
-    which every name that they share stands once.  `link_order_policy` comes after that of create.
+    A group has the indexes of its modules, closed by -1, and one marshalled tuple of their code objects, in which every name
+    that they share stands once.
     """
     needs = {name: needed for name, (_is_package, _code, needed) in make.collect(tree)}
     places = {name: (path, is_package) for name, path, is_package in make.sources(tree)}
@@ -135,9 +135,14 @@ def frozen_header(tree: str, sites: list[str]) -> str:
     table = ["static const struct _frozen frozen_modules[] = {", *rows, "\t{.name = NULL}};"]
     orders = {verb: link_order(needs, (*ENTRY, *modules)) for verb, modules in VERBS.items()}
     orders["policy"] = [name for name in link_order(needs, POLICY) if name not in orders["create"]]
-    for verb, order in orders.items():
-        arrays.append(byte_array(f"link_codes_{verb}", marshal.dumps(tuple(codes[name] for name in order))))
-        table.append(f"static const int link_order_{verb}[] = {{{''.join(f'{index[name]}, ' for name in order)}-1}};")
+    known = {*orders["create"], *orders["policy"]}
+    orders["choice"] = [name for name in link_order(needs, CHOICE) if name not in known]
+    groups = ["static struct link_group link_groups[] = {"]
+    for group, order in orders.items():
+        arrays.append(byte_array(f"codes_{group}", marshal.dumps(tuple(codes[name] for name in order))))
+        table.append(f"static const int order_{group}[] = {{{''.join(f'{index[name]}, ' for name in order)}-1}};")
+        groups.append(f'\t{{"{group}", order_{group}, codes_{group}, sizeof(codes_{group}), false}},')
+    table += [*groups, "\t{NULL, NULL, NULL, 0, false}};"]
     quoted = "".join(f'"{site}", ' for site in sites)
     return "\n".join([*arrays, *table, f"static const char *const frozen_sites[] = {{{quoted}NULL}};", ""])
 

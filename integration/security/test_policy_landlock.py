@@ -19,7 +19,7 @@ from runtime.host.probe import probe_facts
 from runtime.plan.options import Gate
 from runtime.policy.artefact import load_policy
 from runtime.policy.lower import lower
-from runtime.policy.trusted import Resolved
+from runtime.policy.resolved import Resolved
 
 pytestmark = only("postern", reason="policies are postern's")
 

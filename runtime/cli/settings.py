@@ -100,7 +100,10 @@ def settle(invocation: Invocation, values: "Mapping[str, Value]", report: Report
     given = invocation.flags if "policy" in invocation.flags else values
     if "policy" in given:
         policy = _text(given, "policy")
-        from runtime.policy.trusted import is_file
+        from runtime.launch.linking import link
+
+        link("policy")
+        from runtime.policy.resolved import is_file
 
         if not policy:  # a variable that is not set: nobody asked for a container without a policy
             raise UsageError(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from runtime.plan.saved_policy import Bound
     from runtime.seccomp.program import Filter
 
 
@@ -97,26 +98,22 @@ def make_options(invocation: Invocation, state: ContainerState, gate: Gate | Non
 
 
 def within_policy(
-    invocation: Invocation, dir_fd: int, config: "Mapping[str, Any]", process: "Mapping[str, Any]"
-) -> "tuple[Gate | None, Mapping[str, Any]]":
-    """The container's policy, and the process within its bounds: what it asks for beyond them is not given, which is said.
+    invocation: Invocation, bound: "Bound", own: "Mapping[str, Any]", process: "Mapping[str, Any]"
+) -> "Mapping[str, Any]":
+    """The process within the bounds of the container's policy: what it asks for beyond them is not given, which is said.
 
-    Raises: LifecycleError, SyscallError.
+    `own`: the container's process as the policy left it.
     """
-    saved = saved_gate(dir_fd)
-    if saved is None:
-        return None, process
     from runtime.policy.tighten import tighten_process
 
-    gate, (bound, files) = saved
-    own = config.get("process") or {}
+    capabilities, files = bound
     inherited = {name: own[name] for name in ("capabilities", "rlimits") if not process.get(name) and own.get(name)}
-    tightened = tighten_process({**process, **inherited}, bound, files)
+    tightened = tighten_process({**process, **inherited}, capabilities, files)
     asked, given = (sets.get("capabilities") or {} for sets in (process, tightened))
     withheld = {name for kind in asked for name in asked[kind] or () if name not in (given.get(kind) or ())}
     if withheld:
         invocation.report.warning(f"the policy withholds capabilities: [{' '.join(sorted(withheld))}]")
-    return gate, tightened
+    return tightened
 
 
 def _absolute(path: str | None) -> str | None:
@@ -130,10 +127,17 @@ def execute(invocation: Invocation) -> int:
     if status != "paused" or not invocation.switch("ignore-paused"):
         require("exec", status, state.container_id)
     config = saved_config(dir_fd)
+    held = saved_gate(dir_fd)
+    own = config.get("process") or {}
+    if held is not None:
+        own = {**own, **held[2]}
     path = invocation.text("process")
-    process = read_process(path) if path else inline_process(config.get("process") or {}, invocation)
+    process = read_process(path) if path else inline_process(own, invocation)
     check_process(process)
-    gate, process = within_policy(invocation, dir_fd, config, process)
+    gate = None
+    if held is not None:
+        gate = held[0]
+        process = within_policy(invocation, held[1], own, process)
     options = make_options(invocation, state, gate)
     if process.get("terminal") and not options.detach:
         require_terminal()

@@ -10,7 +10,7 @@ from runtime.plan.options import Gate
 from runtime.policy.hierarchy import opens_hierarchy, owner_rows
 from runtime.record import record
 from runtime.seccomp.program import Filter
-from runtime.state.kept import Kept, sha256
+from runtime.state.kept import Kept, digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,19 +20,16 @@ if TYPE_CHECKING:
     from runtime.host.facts import HostFacts
 
 GATES = "@gates"
-_MAGIC = b"postern gate 4\n"
-_PROCESS = ("capabilities", "rlimits")
+MAGIC = b"postern gate 5\n"
+PROCESS_PARTS = ("capabilities", "rlimits")
 _LINUX = ("maskedPaths", "resources", "seccomp")
-# what of them a policy may change
-_TIGHTENED = ("maskedPaths", "resources")
 
 
 @record
 class Ready:
     """A policy lowered for containers of one kind: the parts of `process` and `linux` that it tightened, the gate, the filter.
 
-    `trapped`: some call goes to the broker.  `warnings` are for whoever starts such a container.  `seccomp` is the JSON text of the
-    config's own section, the longest part of what is saved for exec; "" without one.
+    `trapped`: some call goes to the broker.  `warnings` are for whoever starts such a container.
     """
 
     process: "dict[str, Any]"
@@ -41,13 +38,6 @@ class Ready:
     compiled: Filter
     trapped: bool
     warnings: tuple[str, ...] = ()
-    seccomp: str = ""
-
-
-class Written(dict):  # type: ignore[type-arg]
-    """A part of a config whose JSON text is known."""
-
-    __slots__ = ("text",)
 
 
 def reduce_config(config: "Mapping[str, Any]", euid: int = 0) -> "dict[str, Any]":
@@ -57,26 +47,21 @@ def reduce_config(config: "Mapping[str, Any]", euid: int = 0) -> "dict[str, Any]
         {"type": space["type"], "path": "/"} if space.get("path") else {"type": space["type"]}
         for space in linux.get("namespaces") or ()
     ]
-    reduced: dict[str, Any] = {"linux": {"namespaces": spaces, **_given(linux, _LINUX)}}
+    reduced: dict[str, Any] = {"linux": {"namespaces": spaces, **given_parts(linux, _LINUX)}}
     owners = owner_rows(linux, euid)
     if owners:
         reduced["linux"]["uidMappings"] = owners
     if process:
-        reduced["process"] = {"args": (), **_given(process, _PROCESS)}
+        reduced["process"] = {"args": (), **given_parts(process, PROCESS_PARTS)}
     opening = [mount for mount in config.get("mounts") or () if opens_hierarchy(mount)]
     if opening:
-        reduced["mounts"] = [_given(mount, ("type", "source", "options")) for mount in opening]
+        reduced["mounts"] = [given_parts(mount, ("type", "source", "options")) for mount in opening]
     return reduced
 
 
-def _given(part: "Mapping[str, Any]", names: tuple[str, ...]) -> "dict[str, Any]":
+def given_parts(part: "Mapping[str, Any]", names: tuple[str, ...]) -> "dict[str, Any]":
+    """Those of a part's keys that are there and not null."""
     return {name: part[name] for name in names if part.get(name) is not None}
-
-
-def tightened_parts(lowered: "Mapping[str, Any]") -> "tuple[dict[str, Any], dict[str, Any]]":
-    """The parts of a tightened config that are put into the container's own: of `process`, of `linux`."""
-    process = {**_given(lowered.get("process") or {}, _PROCESS), "noNewPrivileges": True}
-    return process, _given(lowered["linux"], _TIGHTENED)
 
 
 def put_in(config: "Mapping[str, Any]", ready: Ready) -> "dict[str, Any]":
@@ -84,17 +69,14 @@ def put_in(config: "Mapping[str, Any]", ready: Ready) -> "dict[str, Any]":
     made = dict(config)
     if made.get("process"):
         made["process"] = {**made["process"], **ready.process}
-    linux = made["linux"] = {**(made.get("linux") or {}), **ready.linux}
-    if ready.seccomp:
-        linux["seccomp"] = Written(linux["seccomp"])
-        linux["seccomp"].text = ready.seccomp
+    made["linux"] = {**(made.get("linux") or {}), **ready.linux}
     return made
 
 
-def gate_key(digest: str, facts: "HostFacts", reduced: "Mapping[str, Any]", identity: str, *where: "str | bool") -> str:
+def gate_key(policy: str, facts: "HostFacts", reduced: "Mapping[str, Any]", identity: str, *where: "str | bool") -> str:
     """The name under which it is kept: depends on all that lowering and compiling depend on.
 
-    `where`: the state root, whose broker's socket is in there, and whether denials are observed.
+    `policy` is the hash of the policy, `where` the state root, whose broker's socket is in there, and whether denials are observed.
     """
     said: Any = (
         facts.machine,
@@ -109,13 +91,13 @@ def gate_key(digest: str, facts: "HostFacts", reduced: "Mapping[str, Any]", iden
         facts.joins_own_network,
         facts.nsdelegate,
     )
-    whole: Any = (digest, said, reduced, identity, where)
-    return sha256(dumps(whole, 2))
+    whole: Any = (policy, said, reduced, identity, where)
+    return digest(dumps(whole, 2))
 
 
 def kept_gate(root: str, key: str) -> Ready | None:
     """What an earlier call kept, None when there is nothing that can be trusted."""
-    kept = Kept(root, GATES, _MAGIC)
+    kept = Kept(root, GATES, MAGIC)
     try:
         data = kept.get(key)
     finally:
@@ -124,16 +106,3 @@ def kept_gate(root: str, key: str) -> Ready | None:
         return None
     process, linux, gate, compiled, *rest = loads(data)  # noqa: S302 - ours alone, and whole
     return Ready(process, linux, Gate(*gate), Filter(*compiled), *rest)
-
-
-def keep_gate(root: str, key: str, ready: Ready) -> None:
-    """Keep it for the next call; when that does not work, the next call does the work again."""
-    gate, compiled = ready.gate, ready.compiled
-    parts = (gate.points, gate.landlock, gate.network, gate.saved, gate.table, gate.listener, gate.hierarchy)
-    program = (compiled.program, compiled.flags, compiled.notify, compiled.warnings)
-    whole = (ready.process, ready.linux, parts, program, ready.trapped, ready.warnings, ready.seccomp)
-    kept = Kept(root, GATES, _MAGIC)
-    try:
-        kept.put(key, dumps(whole, 2))
-    finally:
-        kept.close()

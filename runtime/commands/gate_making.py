@@ -1,50 +1,32 @@
-"""HOT under a policy: what it makes of a config, as an earlier call kept it or new: lowered, compiled, its table encoded."""
+"""What a policy makes of a config for the first container of a kind: compiled, its tables encoded, kept for the next one."""
 
+from marshal import dumps
+
+from runtime.commands.gate_cache import GATES, MAGIC, PROCESS_PARTS, Ready, given_parts
 from runtime.commands.invocation import Invocation
 from runtime.errors import ConfigError, PolicyError
 from runtime.plan.options import Gate
+from runtime.state.kept import Kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from oci_schemas._types import Config
-    from runtime.commands.gate_cache import Ready
     from runtime.host.facts import HostFacts
     from runtime.policy.lower import Lowered
-    from runtime.policy.trusted import Resolved
+    from runtime.policy.resolved import Resolved
     from runtime.seccomp.program import Filter
 
 _NOTIFY = "SCMP_ACT_NOTIFY"
-
-
-def find_ready(invocation: Invocation, chosen: "Resolved", config: "Config", facts: "HostFacts") -> "Ready":
-    """A policy lowered and compiled for this config, now or by an earlier call for the same kind of container."""
-    from runtime.commands.gate_cache import gate_key, keep_gate, kept_gate, reduce_config
-    from runtime.launch.filter_cache import compiler_identity
-
-    reduced, observe = reduce_config(config, facts.euid), invocation.switch("observe")
-    identity = compiler_identity()
-    key = gate_key(chosen.hash, facts, reduced, identity, invocation.root, observe)
-    ready = kept_gate(invocation.root, key) if identity else None
-    if ready is None:
-        from runtime.policy.lower import lower
-
-        lowered = lower(chosen.layers, reduced, facts, observe)
-        ready = make_ready(invocation, chosen, lowered, reduced, facts)
-        if identity and invocation.verb != "plan":
-            keep_gate(invocation.root, key, ready)
-    return ready
+# what of linux a policy may change
+_TIGHTENED = ("maskedPaths", "resources")
 
 
 def make_ready(
     invocation: Invocation, found: "Resolved", lowered: "Lowered", config: "Mapping[str, Any]", facts: "HostFacts"
 ) -> "Ready":
     """What a lowered policy makes of this config.  Raises: PolicyError, ConfigError, FilterError."""
-    from oci_schemas.json_text import dumps
-    from runtime.commands.gate_cache import Ready, tightened_parts
-
     own = (config.get("linux") or {}).get("seccomp")
     _check_listeners(own, lowered)
     sections = lowered.sections if own is None else (own, *lowered.sections)
@@ -52,8 +34,7 @@ def make_ready(
     process, linux = tightened_parts(lowered.config)
     trapped = _is_trapped(lowered, compiled)
     gate = make_gate(found, lowered, facts, invocation.root)
-    text = dumps(own).decode() if own is not None else ""
-    return Ready(process, linux, gate, compiled, trapped, lowered.warnings, text)
+    return Ready(process, linux, gate, compiled, trapped, lowered.warnings)
 
 
 def _compiled(invocation: Invocation, sections: "Sequence[dict[str, Any]]", machine: str) -> "Filter":
@@ -69,7 +50,8 @@ def _compiled(invocation: Invocation, sections: "Sequence[dict[str, Any]]", mach
 
 def make_gate(found: "Resolved", lowered: "Lowered", facts: "HostFacts", root: str) -> Gate:
     """What the plan gets of a lowered policy."""
-    from runtime.plan.policy import encode_saved
+    from runtime.plan.network_table import encode_network
+    from runtime.plan.saved_policy import encode_saved
 
     table, listener = b"", None
     if lowered.broker is not None:
@@ -77,9 +59,10 @@ def make_gate(found: "Resolved", lowered: "Lowered", facts: "HostFacts", root: s
         from runtime.launch.broker import broker_socket
 
         table, listener = encode_table(lowered.broker, facts.machine), broker_socket(root)
-    open_gate = Gate(lowered.points, lowered.landlock, lowered.network, b"", table, listener)
-    saved = encode_saved(open_gate, found.name, lowered.bound, found.layers)
-    return Gate(lowered.points, lowered.landlock, lowered.network, saved, table, listener, lowered.hierarchy)
+    open_gate = Gate(lowered.points, lowered.landlock, b"", b"", table, listener)
+    saved = encode_saved(open_gate, found.name, lowered.bound, tightened_parts(lowered.config)[0], found.layers)
+    network = encode_network(lowered.network)
+    return Gate(lowered.points, lowered.landlock, network, saved, table, listener, lowered.hierarchy)
 
 
 def _check_listeners(own: "Mapping[str, Any] | None", lowered: "Lowered") -> None:
@@ -101,3 +84,22 @@ def _is_trapped(lowered: "Lowered", compiled: "Filter") -> bool:
             ["limits.wall_time: config.json denies every call that would bring the container to the broker"]
         )
     return compiled.notify
+
+
+def tightened_parts(lowered: "Mapping[str, Any]") -> "tuple[dict[str, Any], dict[str, Any]]":
+    """The parts of a tightened config that are put into the container's own: of `process`, of `linux`."""
+    process = {**given_parts(lowered.get("process") or {}, PROCESS_PARTS), "noNewPrivileges": True}
+    return process, given_parts(lowered["linux"], _TIGHTENED)
+
+
+def keep_gate(root: str, key: str, ready: Ready) -> None:
+    """Keep it for the next call; when that does not work, the next call does the work again."""
+    gate, compiled = ready.gate, ready.compiled
+    parts = (gate.points, gate.landlock, gate.network, gate.saved, gate.table, gate.listener, gate.hierarchy)
+    program = (compiled.program, compiled.flags, compiled.notify, compiled.warnings)
+    whole = (ready.process, ready.linux, parts, program, ready.trapped, ready.warnings)
+    kept = Kept(root, GATES, MAGIC)
+    try:
+        kept.put(key, dumps(whole, 2))
+    finally:
+        kept.close()

@@ -8,6 +8,7 @@ import posix
 from runtime.commands.invocation import Invocation
 from runtime.errors import LifecycleError
 from runtime.host.probe import probe_facts
+from runtime.launch.linking import link
 from runtime.plan.options import Gate
 from runtime.record import record
 
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
     from oci_schemas._types import Config
     from runtime.commands.gate_cache import Ready
     from runtime.host.facts import HostFacts
-    from runtime.policy.trusted import Resolved
+    from runtime.plan.saved_policy import Held
+    from runtime.policy.resolved import Resolved
     from runtime.seccomp.program import Filter
-
-    Bound = tuple[tuple[str, ...] | None, int | None]
 
 SITE, SITE_NAME = "/etc/postern", "config.toml"
 ANNOTATION = "io.postern.policy"
@@ -48,8 +48,19 @@ def find_policy(invocation: Invocation, config: "Mapping[str, Any]") -> "Resolve
     """The policy that holds for a container.  Raises: PolicyError."""
     annotations = config.get("annotations") or {}
     asked, directory = invocation.policy, invocation.policy_dir or SITE
-    if asked is None and ANNOTATION not in annotations and _is_absent(directory):
+    annotation: str | None = annotations.get(ANNOTATION)
+    absent = _is_absent(directory)
+    if asked is None and annotation is None and absent:
         return None
+    link("policy")
+    if absent and (asked is None or annotation is None):
+        from runtime.policy.built_in import load_builtin
+
+        # without rules of the site the operator may name anything, a container whatever is built in
+        found = load_builtin(asked or annotation or "")
+        if found is not None:
+            return found
+    link("choice")
     from runtime.policy.choose import choose_policy
 
     return choose_policy(asked, annotations, invocation.root, directory)
@@ -111,7 +122,7 @@ def gate_config(invocation: Invocation, config: "Config", terminal: bool) -> Gat
 
         abi = probe_landlock(invocation.exe_fd)
     facts = probe_facts(config, terminal, abi, chosen.limits)
-    from runtime.commands.gate_making import find_ready
+    from runtime.commands.gate_finding import find_ready
 
     return _gated(config, facts, find_ready(invocation, chosen, config, facts))
 
@@ -123,9 +134,10 @@ def _gated(config: "Config", facts: "HostFacts", ready: "Ready") -> Gated:
     return Gated(tightened, facts, ready.compiled, ready.gate, ready.trapped, ready.warnings)
 
 
-def saved_gate(dir_fd: int) -> "tuple[Gate, Bound] | None":
-    """The policy that a container was created with, as exec needs it; None without one.  Raises: LifecycleError, SyscallError."""
-    from runtime.plan.policy import SAVED_NAME, decode_saved
+def saved_gate(dir_fd: int) -> "Held | None":
+    """The policy that a container was created with, as exec needs it (`decode_saved`); None without one.  Raises: LifecycleError, SyscallError."""
+    from runtime.plan.policy import SAVED_NAME
+    from runtime.plan.saved_policy import decode_saved
     from runtime.state.store import failed, read_file
 
     try:

@@ -181,7 +181,7 @@ def make_options(invocation: Invocation, mode: str, container_id: str) -> tuple[
         debug=report.debugging,
         cgroup_manager=invocation.cgroup_manager,
         rootless=rootless,
-        config_json=data if gated.gate is None else b"",
+        config_json=data,
         gate=gated.gate,
         network_fd=network_fd,
     )

@@ -6,7 +6,7 @@ Asked for by `--policy learn`, or by the annotation where the site lets it: a co
 from runtime.errors import PolicyError
 from runtime.policy.choose import NONE
 from runtime.policy.lower import lower
-from runtime.policy.trusted import Resolved
+from runtime.policy.resolved import Resolved
 from runtime.seccomp.arches import find_arch, syscall_numbers
 
 TYPE_CHECKING = False

@@ -20,12 +20,14 @@ from runtime.host.landlock import probe_landlock
 from runtime.host.probe import probe_facts
 from runtime.launch.report import reason
 from runtime.launch.spawn import make_memfd
-from runtime.plan.policy import SAVED_NAME, TABLE_NAME, decode_layers
+from runtime.plan.policy import SAVED_NAME, TABLE_NAME
+from runtime.plan.saved_policy import decode_layers
 from runtime.policy.artefact import load_policy
 from runtime.policy.choose import NONE, combine, load_site
 from runtime.policy.lower import lower
 from runtime.policy.lower_landlock import denies_more
-from runtime.policy.trusted import DIRECTORY, Resolved
+from runtime.policy.resolved import Resolved
+from runtime.policy.trusted import DIRECTORY
 from runtime.seccomp.compile import compile_profiles
 from runtime.state.container_id import check_id
 from runtime.state.lifecycle import require

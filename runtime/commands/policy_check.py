@@ -9,8 +9,9 @@ from runtime.policy.artefact import find_source
 from runtime.policy.built_in import load_builtin
 from runtime.policy.choose import NONE
 from runtime.policy.compiling import compile_artefact
+from runtime.policy.resolved import is_file
 from runtime.policy.site_file import broker_violations, examine_site, named_policies
-from runtime.policy.trusted import DIRECTORY, is_file, read_trusted
+from runtime.policy.trusted import DIRECTORY, read_trusted
 
 
 def execute(call: PolicyCall) -> int:

@@ -7,7 +7,8 @@ from runtime.errors import SyscallError
 from runtime.launch.report import one_line, reason
 from runtime.policy.built_in import builtin_names, builtin_text
 from runtime.policy.load import load_policy
-from runtime.policy.trusted import DIRECTORY, SUFFIXES, read_trusted
+from runtime.policy.resolved import SUFFIXES
+from runtime.policy.trusted import DIRECTORY, read_trusted
 
 
 def execute(call: PolicyCall) -> int:

@@ -13,7 +13,7 @@ from runtime.plan.encode import encode_plan
 from runtime.plan.options import CreateOptions
 from runtime.policy.enforceable import EVERYTHING, unenforceable
 from runtime.policy.lower import examine
-from runtime.policy.trusted import Resolved
+from runtime.policy.resolved import Resolved
 from runtime.seccomp.compile import compile_profiles
 
 TYPE_CHECKING = False
@@ -65,6 +65,8 @@ def _passed_limit(layers: "Layers") -> str | None:
         encode_plan(compile_create(lowered.config, options, EVERYTHING, compiled, []))
     except (ConfigError, FilterError) as error:
         return "; ".join([text for _pointer, text in error.violations])
+    except PolicyError as error:
+        return "; ".join(error.violations)
     except (OciError, ValueError) as error:
         return str(error)
     return None

@@ -7,7 +7,7 @@ import posix
 from _struct import Struct
 
 from runtime.seccomp.program import Filter
-from runtime.state.kept import Kept, sha256
+from runtime.state.kept import Kept, digest
 from runtime.state.reserved import FILTERS
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Section = dict[str, Any]
 
-MAGIC = b"postern filter 2\n"
+MAGIC = b"postern filter 3\n"
 _BUNDLE, _PLANNER = "postern.pyc", "planner"  # lie beside each other
 _HEAD = Struct("<q?I")  # flags (-1: not said), notify, size of the program
 
@@ -27,7 +27,7 @@ def cache_key(sections: "tuple[Section, ...]", arch: str, compiler: str) -> str:
     from marshal import dumps
 
     # format 2: no references and no interning marks, so equal data gives equal bytes in every process
-    return sha256(dumps((sections, arch, compiler), 2))
+    return digest(dumps((sections, arch, compiler), 2))
 
 
 def encode_filter(compiled: Filter) -> bytes:

@@ -97,29 +97,54 @@ int bpf_map_make(const struct bpf_map_shape *shape, const void *pairs, size_t si
 }
 
 /* A load of a map's address names the map by its place in `maps`; the kernel wants its descriptor. */
-static int name_maps(const struct bpf_program *program)
+static struct bpf_insn *next_map_load(const struct bpf_program *program, size_t *at)
 {
 	size_t count = program->size / sizeof(struct bpf_insn);
-	for (size_t i = 0; i < count; i++) {
-		struct bpf_insn *insn = &program->insns[i];
+	while (*at < count) {
+		struct bpf_insn *insn = &program->insns[(*at)++];
 		if (insn->code != (BPF_LD | BPF_IMM | BPF_DW))
 			continue;
-		if (insn->src_reg == BPF_PSEUDO_MAP_FD) {
-			uint32_t place = (uint32_t)insn->imm;
-			if (place >= BPF_MAPS_MAX || program->maps[place] < 0)
-				return -EBADSLT;
-			insn->imm = program->maps[place];
-		}
-		i++; /* its other half is no instruction of its own */
+		++*at; /* its other half is no instruction of its own */
+		if (insn->src_reg == BPF_PSEUDO_MAP_FD)
+			return insn;
 	}
-	return 0;
+	return NULL;
+}
+
+static bool maps_are_there(const struct bpf_program *program)
+{
+	size_t at = 0;
+	for (const struct bpf_insn *insn; (insn = next_map_load(program, &at));)
+		if ((uint32_t)insn->imm >= BPF_MAPS_MAX || program->maps[insn->imm] < 0)
+			return false;
+	return true;
+}
+
+/* Only where the maps are there. */
+static void name_maps(const struct bpf_program *program)
+{
+	size_t at = 0;
+	for (struct bpf_insn *insn; (insn = next_map_load(program, &at));)
+		insn->imm = program->maps[insn->imm];
+}
+
+static void restore_places(const struct bpf_program *program)
+{
+	size_t at = 0;
+	for (struct bpf_insn *insn; (insn = next_map_load(program, &at));)
+		for (int place = 0; place < BPF_MAPS_MAX; place++)
+			if (program->maps[place] == insn->imm) {
+				insn->imm = place;
+				break;
+			}
 }
 
 int bpf_program_load(const struct bpf_program *program)
 {
-	int ret = program->size % sizeof(struct bpf_insn) ? -EINVAL : name_maps(program);
-	if (ret < 0)
-		return ret;
+	if (program->size % sizeof(struct bpf_insn))
+		return -EINVAL;
+	if (!maps_are_there(program))
+		return -EBADSLT;
 	union bpf_attr load = {
 		.prog_type = program->type,
 		.insn_cnt = (uint32_t)(program->size / sizeof(struct bpf_insn)),
@@ -128,7 +153,33 @@ int bpf_program_load(const struct bpf_program *program)
 		.expected_attach_type = program->attach_type,
 	};
 	copy_name(load.prog_name, program->name);
-	return (int)SYS(bpf, BPF_PROG_LOAD, &load, sizeof(load));
+	name_maps(program);
+	int fd = (int)SYS(bpf, BPF_PROG_LOAD, &load, sizeof(load));
+	restore_places(program);
+	return fd;
+}
+
+int bpf_program_identify(int program_fd, struct bpf_identity *identity)
+{
+	struct bpf_prog_info info = {0};
+	union bpf_attr ask = {.info = {.bpf_fd = (uint32_t)program_fd, .info_len = sizeof(info), .info = address(&info)}};
+	long ret = SYS(bpf, BPF_OBJ_GET_INFO_BY_FD, &ask, sizeof(ask));
+	*identity = (struct bpf_identity){.load_time = info.load_time, .id = info.id};
+	return (int)ret;
+}
+
+int bpf_program_of(const struct bpf_identity *identity)
+{
+	union bpf_attr by_id = {.prog_id = identity->id};
+	struct bpf_identity found;
+	int fd = (int)SYS(bpf, BPF_PROG_GET_FD_BY_ID, &by_id, sizeof(by_id));
+	if (fd < 0)
+		return fd;
+	int ret = bpf_program_identify(fd, &found);
+	if (ret >= 0 && found.id == identity->id && found.load_time == identity->load_time)
+		return fd;
+	(void)SYS(close, fd);
+	return ret < 0 ? ret : -ENOENT;
 }
 
 int bpf_program_attach(int cgroup_fd, int program_fd, uint32_t attach_type, int old_fd)

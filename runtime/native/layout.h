@@ -13,8 +13,9 @@
 #define PLAN_MAX_IMAGE 0x800000u
 #define PLAN_FIRST_FREE_SLOT 0x10u
 #define PLAN_SLOT_COUNT 0xfau
+#define PLAN_PLACES_MAX 0xf0u
 #define PLAN_LIST_END 0xffffffffffffffffull
-#define PLAN_DIGEST 0x0a8bbe05u
+#define PLAN_DIGEST 0xbdbcfb4du
 #define PLAN_MAGIC "POSTERN"
 #define MODE_CREATE 1u
 #define MODE_RUN 2u
@@ -131,7 +132,6 @@ struct op_shape {
 	X(OP_CGROUP_CREATE, op_cgroup_create) \
 	X(OP_CGROUP_OWNER, op_cgroup_owner) \
 	X(OP_WRITE_AT, op_write_at) \
-	X(OP_BPF_DEVICE, op_bpf_device) \
 	X(OP_FIFO, op_fifo) \
 	X(OP_OPEN_NS, op_open_ns) \
 	X(OP_SETNS, op_setns) \
@@ -196,10 +196,8 @@ struct op_shape {
 	X(OP_LANDLOCK_PATH, op_landlock_path) \
 	X(OP_LANDLOCK_PORT, op_landlock_port) \
 	X(OP_LANDLOCK_RESTRICT, op_landlock_restrict) \
-	X(OP_BPF_MAP, op_bpf_map) \
-	X(OP_BPF_ATTACH, op_bpf_attach) \
-	X(OP_CLONE_SELF, op_clone_self) \
-	X(OP_ATTACH_SELF, op_attach_self) \
+	X(OP_BPF_PROGRAMS, op_bpf_programs) \
+	X(OP_CLOSE_FILES, op_close_files) \
 	X(OP_HELD_NS, op_held_ns) \
 	X(OP_CGROUP_VIEW, op_cgroup_view) \
 
@@ -210,77 +208,74 @@ enum op_code {
 	OP_CGROUP_CREATE = 4,
 	OP_CGROUP_OWNER = 5,
 	OP_WRITE_AT = 6,
-	OP_BPF_DEVICE = 7,
-	OP_FIFO = 8,
-	OP_OPEN_NS = 9,
-	OP_SETNS = 10,
-	OP_TIMENS = 11,
-	OP_USERNS_FD = 12,
-	OP_OPEN_PATH = 13,
-	OP_OPEN_TREE = 14,
-	OP_OPEN_DEVICE = 15,
-	OP_CONNECT = 16,
-	OP_PIDFD_OPEN = 17,
-	OP_ID_MAPS = 18,
-	OP_OOM_SCORE = 19,
-	OP_RLIMIT = 20,
-	OP_HOOK = 21,
-	OP_UNSHARE = 22,
-	OP_AFFINITY = 23,
-	OP_KEYRING = 24,
-	OP_LO_UP = 25,
-	OP_PROPAGATION = 26,
-	OP_ROOTFS = 27,
-	OP_PRIVATE_PROC = 28,
-	OP_MOUNT_FS = 29,
-	OP_MOUNT_TREE = 30,
-	OP_MOUNT_COPY = 31,
-	OP_SET_ATTR = 32,
-	OP_MAKE_DIR = 33,
-	OP_MAKE_DEV = 34,
-	OP_SYMLINK = 35,
-	OP_PIVOT_ROOT = 36,
-	OP_CONSOLE = 37,
-	OP_HOSTNAME = 38,
-	OP_DOMAINNAME = 39,
-	OP_SYSCTL = 40,
-	OP_READONLY_PATH = 41,
-	OP_MASK_PATH = 42,
-	OP_UMASK = 43,
-	OP_SETSID = 44,
-	OP_SCHEDULER = 45,
-	OP_IOPRIO = 46,
-	OP_PERSONALITY = 47,
-	OP_MEMPOLICY = 48,
-	OP_LSM_LABEL = 49,
-	OP_NO_NEW_PRIVS = 50,
-	OP_STDIO_OWNER = 51,
-	OP_CAP_BOUNDING = 52,
-	OP_SET_IDS = 53,
-	OP_CAP_SET = 54,
-	OP_CHDIR = 55,
-	OP_HOME = 56,
-	OP_EXEC_PATH = 57,
-	OP_SECCOMP = 58,
-	OP_SEND_LISTENER = 59,
-	OP_SEND_PIDFD = 60,
-	OP_PID_FILE = 61,
-	OP_FIFO_WAIT = 62,
-	OP_KEEP_FDS = 63,
-	OP_EXECVE = 64,
-	OP_NOTIFY_SOCKET = 65,
-	OP_REMOUNT = 66,
-	OP_WRITE_FIRST = 67,
-	OP_LANDLOCK_RULESET = 68,
-	OP_LANDLOCK_PATH = 69,
-	OP_LANDLOCK_PORT = 70,
-	OP_LANDLOCK_RESTRICT = 71,
-	OP_BPF_MAP = 72,
-	OP_BPF_ATTACH = 73,
-	OP_CLONE_SELF = 74,
-	OP_ATTACH_SELF = 75,
-	OP_HELD_NS = 76,
-	OP_CGROUP_VIEW = 77,
+	OP_FIFO = 7,
+	OP_OPEN_NS = 8,
+	OP_SETNS = 9,
+	OP_TIMENS = 10,
+	OP_USERNS_FD = 11,
+	OP_OPEN_PATH = 12,
+	OP_OPEN_TREE = 13,
+	OP_OPEN_DEVICE = 14,
+	OP_CONNECT = 15,
+	OP_PIDFD_OPEN = 16,
+	OP_ID_MAPS = 17,
+	OP_OOM_SCORE = 18,
+	OP_RLIMIT = 19,
+	OP_HOOK = 20,
+	OP_UNSHARE = 21,
+	OP_AFFINITY = 22,
+	OP_KEYRING = 23,
+	OP_LO_UP = 24,
+	OP_PROPAGATION = 25,
+	OP_ROOTFS = 26,
+	OP_PRIVATE_PROC = 27,
+	OP_MOUNT_FS = 28,
+	OP_MOUNT_TREE = 29,
+	OP_MOUNT_COPY = 30,
+	OP_SET_ATTR = 31,
+	OP_MAKE_DIR = 32,
+	OP_MAKE_DEV = 33,
+	OP_SYMLINK = 34,
+	OP_PIVOT_ROOT = 35,
+	OP_CONSOLE = 36,
+	OP_HOSTNAME = 37,
+	OP_DOMAINNAME = 38,
+	OP_SYSCTL = 39,
+	OP_READONLY_PATH = 40,
+	OP_MASK_PATH = 41,
+	OP_UMASK = 42,
+	OP_SETSID = 43,
+	OP_SCHEDULER = 44,
+	OP_IOPRIO = 45,
+	OP_PERSONALITY = 46,
+	OP_MEMPOLICY = 47,
+	OP_LSM_LABEL = 48,
+	OP_NO_NEW_PRIVS = 49,
+	OP_STDIO_OWNER = 50,
+	OP_CAP_BOUNDING = 51,
+	OP_SET_IDS = 52,
+	OP_CAP_SET = 53,
+	OP_CHDIR = 54,
+	OP_HOME = 55,
+	OP_EXEC_PATH = 56,
+	OP_SECCOMP = 57,
+	OP_SEND_LISTENER = 58,
+	OP_SEND_PIDFD = 59,
+	OP_PID_FILE = 60,
+	OP_FIFO_WAIT = 61,
+	OP_KEEP_FDS = 62,
+	OP_EXECVE = 63,
+	OP_NOTIFY_SOCKET = 64,
+	OP_REMOUNT = 65,
+	OP_WRITE_FIRST = 66,
+	OP_LANDLOCK_RULESET = 67,
+	OP_LANDLOCK_PATH = 68,
+	OP_LANDLOCK_PORT = 69,
+	OP_LANDLOCK_RESTRICT = 70,
+	OP_BPF_PROGRAMS = 71,
+	OP_CLOSE_FILES = 72,
+	OP_HELD_NS = 73,
+	OP_CGROUP_VIEW = 74,
 	OP_CODE_END
 };
 
@@ -309,8 +304,6 @@ enum op_code {
 #define WRITE_AT_dir slot[0]
 #define WRITE_AT_name s[0]
 #define WRITE_AT_value s[1]
-/* BPF_DEVICE: load BPF_PROG_TYPE_CGROUP_DEVICE, attach to the cgroup */
-#define BPF_DEVICE_cgroup slot[0]
 /* FIFO: mkfifo exec.fifo 0622 owned by uid:gid, O_PATH fd of it */
 #define FIFO_dir slot[0]
 #define FIFO_fifo slot[1]
@@ -518,27 +511,10 @@ enum op_code {
 #define LANDLOCK_PORT_port n[1]
 /* LANDLOCK_RESTRICT: landlock_restrict_self, the ruleset is closed */
 #define LANDLOCK_RESTRICT_ruleset slot[0]
-/* BPF_MAP: make a BPF map of exactly these (key, value) pairs, then freeze it */
-#define BPF_MAP_map slot[0]
-#define BPF_MAP_type n[0]
-#define BPF_MAP_key_size n[1]
-#define BPF_MAP_value_size n[2]
-#define BPF_MAP_flags n[3]
-/* BPF_ATTACH: load a BPF program, whose loads of a map's address name a slot by its place (0 to 2), attach it to the cgroup beside others */
-#define BPF_ATTACH_cgroup slot[0]
-#define BPF_ATTACH_map0 slot[1]
-#define BPF_ATTACH_map1 slot[2]
-#define BPF_ATTACH_map2 slot[3]
-#define BPF_ATTACH_prog_type n[0]
-#define BPF_ATTACH_attach_type n[1]
-#define BPF_ATTACH_name s[0]
-/* CLONE_SELF: clone path in the current root with all mounts below: private, all with these attributes; no symlink is followed; OPTIONAL: nor need it be there */
-#define CLONE_SELF_tree slot[0]
-#define CLONE_SELF_set n[0]
-#define CLONE_SELF_path s[0]
-/* ATTACH_SELF: mount such a clone where it was taken from, which must still be the same file; nothing if there was none */
-#define ATTACH_SELF_tree slot[0]
-#define ATTACH_SELF_path s[0]
+/* BPF_PROGRAMS: programs and their maps as one table (runtime/plan/programs.py): take those of another container that were loaded from the same bytes or load them, attach them beside others */
+#define BPF_PROGRAMS_cgroup slot[0]
+/* CLOSE_FILES: attributes (MOUNT_ATTR_*) and paths in turn, at most PLACES_MAX: clone each path that is there with all mounts below, private and all with these attributes; give everything the attributes `set`; mount each clone where it was taken from, which must be the same file still */
+#define CLOSE_FILES_set n[0]
 /* HELD_NS: the namespace that the planner holds open as descriptor fd; NS_GET_NSTYPE must equal type */
 #define HELD_NS_ns slot[0]
 #define HELD_NS_fd n[0]
@@ -557,7 +533,6 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"CGROUP_CREATE", 1, 1, 1, 1, 1, 7, 3, 0},
 	{"CGROUP_OWNER", 1, 1, 1, 0, 1, 0, 0, 4},
 	{"WRITE_AT", 3, 1, 1, 0, 0, 3, 3, 0},
-	{"BPF_DEVICE", 1, 1, 1, 0, 0, 0, 0, 1},
 	{"FIFO", 1, 3, 3, 2, 3, 0, 0, 0},
 	{"OPEN_NS", 3, 1, 1, 1, 1, 1, 1, 0},
 	{"SETNS", 3, 1, 1, 0, 1, 0, 0, 0},
@@ -622,10 +597,8 @@ static const struct op_shape op_shapes[OP_CODE_END] = {
 	{"LANDLOCK_PATH", 2, 1, 1, 0, 1, 1, 1, 0},
 	{"LANDLOCK_PORT", 2, 1, 1, 0, 3, 0, 0, 0},
 	{"LANDLOCK_RESTRICT", 2, 1, 1, 0, 0, 0, 0, 0},
-	{"BPF_MAP", 1, 1, 1, 1, 15, 0, 0, 1},
-	{"BPF_ATTACH", 1, 15, 1, 0, 3, 1, 1, 1},
-	{"CLONE_SELF", 2, 1, 1, 1, 1, 1, 1, 0},
-	{"ATTACH_SELF", 2, 1, 1, 0, 0, 1, 1, 0},
+	{"BPF_PROGRAMS", 1, 1, 1, 0, 0, 0, 0, 1},
+	{"CLOSE_FILES", 2, 0, 0, 0, 1, 0, 0, 4},
 	{"HELD_NS", 1, 1, 1, 1, 3, 0, 0, 0},
 	{"CGROUP_VIEW", 2, 1, 1, 0, 3, 0, 0, 0},
 };

@@ -70,44 +70,6 @@ int op_readonly_path(struct run *run, const struct plan_op *op)
 	return ret < 0 ? (int)ret : tree_attach(tree, target);
 }
 
-/* What stays as it is while everything around it is closed: a copy of it, attached again afterwards.  Mounts below that nobody knows of
- * keep their own attributes in it, and are closed with the rest outside of it. */
-int op_clone_self(struct run *run, const struct plan_op *op)
-{
-	struct mount_attr attr = {.attr_set = op->CLONE_SELF_set, .propagation = MS_PRIVATE};
-	SCOPED_FD(target) = in_root_plain(plan_string(run, op->CLONE_SELF_path), op->flags);
-	if (target < 0)
-		return target;
-	if (is_same_place(AT_FDCWD, target))
-		return refuse_root(run);
-	int tree = (int)SYS(open_tree, target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-	run->slot[op->CLONE_SELF_tree] = tree;
-	return tree < 0 ? tree : (int)SYS(mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr));
-}
-
-static bool is_same_file(int one, int other)
-{
-	struct stat facts[2];
-	return SYS(fstat, one, &facts[0]) >= 0 && SYS(fstat, other, &facts[1]) >= 0 && facts[0].st_dev == facts[1].st_dev &&
-	       facts[0].st_ino == facts[1].st_ino;
-}
-
-int op_attach_self(struct run *run, const struct plan_op *op)
-{
-	int *tree = &run->slot[op->ATTACH_SELF_tree];
-	if (*tree < 0)
-		return 0;
-	SCOPED_FD(target) = in_root_plain(plan_string(run, op->ATTACH_SELF_path), 0);
-	if (target < 0)
-		return target;
-	if (!is_same_file(*tree, target)) /* somebody renames things in a volume meanwhile */
-		return -ESTALE;
-	int ret = tree_attach(*tree, target);
-	(void)SYS(close, *tree);
-	*tree = -1;
-	return ret;
-}
-
 int op_mask_path(struct run *run, const struct plan_op *op)
 {
 	struct stat found;

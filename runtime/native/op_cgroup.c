@@ -1,9 +1,7 @@
 /* The container's cgroup: its directory, its values, its programs. */
 #include "executor_int.h"
 
-#include "bpf_program.h"
 #include "cgroup_dir.h"
-#include <linux/bpf.h>
 
 static int refuse_cgroup(struct run *run, const char *why)
 {
@@ -68,46 +66,4 @@ int op_write_first(struct run *run, const struct plan_op *op)
 	for (; ret == -ENOENT && words[0] && words[1]; words += 2)
 		ret = write_at(run->slot[op->WRITE_FIRST_dir], words[0], words[1]);
 	return ret;
-}
-
-int op_bpf_device(struct run *run, const struct plan_op *op)
-{
-	const struct bpf_program device = {
-		.type = BPF_PROG_TYPE_CGROUP_DEVICE,
-		.attach_type = BPF_CGROUP_DEVICE,
-		.insns = (struct bpf_insn *)(void *)(run->plan.pool + op->blob),
-		.size = op->blob_len,
-		.maps = {-1, -1, -1},
-	};
-	SCOPED_FD(program) = bpf_program_load(&device);
-	return program < 0 ? program : bpf_program_attach(run->slot[op->BPF_DEVICE_cgroup], program, BPF_CGROUP_DEVICE, -1);
-}
-
-int op_bpf_map(struct run *run, const struct plan_op *op)
-{
-	const struct bpf_map_shape shape = {
-		(uint32_t)op->BPF_MAP_type, (uint32_t)op->BPF_MAP_key_size, (uint32_t)op->BPF_MAP_value_size, (uint32_t)op->BPF_MAP_flags};
-	int fd = bpf_map_make(&shape, plan_blob(run, op), op->blob_len);
-	run->slot[op->BPF_MAP_map] = fd;
-	return fd < 0 ? fd : 0;
-}
-
-static int slot_or_none(const struct run *run, uint8_t slot)
-{
-	return slot == PLAN_NO_SLOT ? -1 : run->slot[slot];
-}
-
-int op_bpf_attach(struct run *run, const struct plan_op *op)
-{
-	const struct bpf_program wanted = {
-		.type = (uint32_t)op->BPF_ATTACH_prog_type,
-		.attach_type = (uint32_t)op->BPF_ATTACH_attach_type,
-		.name = plan_string(run, op->BPF_ATTACH_name),
-		.insns = (struct bpf_insn *)(void *)(run->plan.pool + op->blob),
-		.size = op->blob_len,
-		.maps = {slot_or_none(run, op->BPF_ATTACH_map0), slot_or_none(run, op->BPF_ATTACH_map1),
-			slot_or_none(run, op->BPF_ATTACH_map2)},
-	};
-	SCOPED_FD(program) = bpf_program_load(&wanted);
-	return program < 0 ? program : bpf_program_attach(run->slot[op->BPF_ATTACH_cgroup], program, wanted.attach_type, -1);
 }

@@ -3,6 +3,7 @@
  * It refuses whatever runtime/plan/encode.py could not have written.  Lists of strings become arrays of pointers in place, so that
  * nothing is allocated later.  Compiled hosted too, under ASan and UBSan, by the tests. */
 #define PLAN_SHAPES
+#include "bpf_table.h"
 #include "executor.h"
 
 #include <linux/errno.h>
@@ -156,16 +157,11 @@ static bool check_blob(struct reader *reader, const struct plan_op *op, const st
 	return !lists || convert_lists(reader, (uint64_t *)(void *)(reader->plan->pool + op->blob), length / 8, lists);
 }
 
-/* What goes to bpf(2) is taken apart here: pairs of a key and a value, whole instructions. */
+/* What goes to bpf(2) is taken apart here. */
 static bool check_bpf(struct reader *reader, const struct plan_op *op)
 {
-	if (op->code == OP_BPF_MAP) {
-		uint64_t key = op->BPF_MAP_key_size, value = op->BPF_MAP_value_size;
-		if (key == 0 || value == 0 || key > UINT8_MAX || value > UINT8_MAX || op->blob_len % (key + value))
-			return refuse(reader, "map out of shape");
-	}
-	if ((op->code == OP_BPF_ATTACH || op->code == OP_BPF_DEVICE) && (op->blob_len == 0 || op->blob_len % 8))
-		return refuse(reader, "program out of shape");
+	if (op->code == OP_BPF_PROGRAMS && !bpf_table_is_sound(reader->plan->pool + op->blob, op->blob_len))
+		return refuse(reader, "table of programs out of shape");
 	return true;
 }
 

@@ -3,6 +3,7 @@
 Source: config-linux.md#control-groups, config-linux.md#cgroup-ownership.
 """
 
+from runtime.abi.bpf import BPF_ATTACH_TYPES, BPF_PROG_TYPES
 from runtime.cgroups.devices_bpf import allows_everything, compile_devices, device_rules
 from runtime.cgroups.resources import Write, check_controllers, compile_limits
 from runtime.errors import CgroupError, NotBuilt
@@ -10,6 +11,7 @@ from runtime.plan.draft import CGROUP, Draft
 from runtime.plan.launch_plan import Op, op
 from runtime.plan.namespaces import host_id
 from runtime.plan.paths import clean, parent
+from runtime.plan.programs import encode_programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def plan_cgroup(draft: Draft, options: "CreateOptions") -> None:
         # the kernel's checking of the program takes as long as init's mounts: both at once, unless somebody else's code runs by then
         stage = draft.host if (draft.config.get("hooks") or {}).get("createContainer") else draft.parent
         stage.append(
-            op("BPF_DEVICE", "unable to attach the device filter to the cgroup", flags, cgroup=CGROUP, blob=devices)
+            op("BPF_PROGRAMS", "unable to attach the device filter to the cgroup", flags, cgroup=CGROUP, blob=devices)
         )
     if not tolerate:
         _give_away(draft)
@@ -109,7 +111,11 @@ def _device_program(draft: Draft) -> bytes | None:
     rules, wrong = device_rules((draft.linux.get("resources") or {}).get("devices") or ())
     for pointer, message in wrong:
         draft.refuse("/linux/resources/devices" + pointer, message)
-    return None if allows_everything(rules) else compile_devices(rules)
+    if allows_everything(rules):
+        return None
+    return encode_programs(
+        (), (("", "", BPF_PROG_TYPES["CGROUP_DEVICE"], BPF_ATTACH_TYPES["DEVICE"], compile_devices(rules)),)
+    )
 
 
 def _give_away(draft: Draft) -> None:

@@ -5,10 +5,11 @@
 
 from binascii import crc32
 
-from runtime.abi.bpf import INSN_SIZE
+from runtime.abi.bpf import BPF_ATTACH_TYPES, INSN_SIZE
 from runtime.abi.files import S_IFBLK, S_IFCHR, S_IFIFO, split_device
 from runtime.plan.layout import FLAGS, NO_SLOT, OP_FLAGS, OPS, SLOTS, STAGES, parse_places
 from runtime.plan.number_words import CLONE_WORDS, words_for
+from runtime.plan.programs import decode_programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HALVES = {"P": "parent", "I": "init"}
 _SLOT_WORDS = {number: name.lower() for name, number in SLOTS.items()}
 _OCTAL = frozenset(("mode", "mask"))
+_HOOKS = {number: name for name, number in BPF_ATTACH_TYPES.items()}
 _SHOWN = 100  # characters of a long string on one line
 _FILE_TYPES = {S_IFCHR: "c", S_IFBLK: "b", S_IFIFO: "p"}
 
@@ -67,10 +69,13 @@ def places_of(op: "Op") -> "dict[str, str | int]":
 
 
 def _count(op: "Op", blob: bytes) -> str:
-    if op.name in ("BPF_DEVICE", "BPF_ATTACH", "SECCOMP"):
+    if op.name == "SECCOMP":
         return f"{len(blob) // INSN_SIZE} instructions"
-    if op.name == "BPF_MAP":
-        return f"{len(blob) // (op.places['key_size'] + op.places['value_size'])} pairs"  # type: ignore[operator]
+    if op.name == "BPF_PROGRAMS":
+        maps, programs = decode_programs(blob)
+        pairs = [f"a map of {len(pairs) // (key + value)} pairs" for _kind, key, value, _flags, pairs in maps]
+        hooks = [f"{_HOOKS[hook]} {len(code) // INSN_SIZE}" for _name, _label, _kind, hook, code in programs]
+        return ", ".join([*pairs, f"instructions: {' '.join(hooks)}"])
     return f"{len(blob)} bytes"
 
 

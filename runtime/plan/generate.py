@@ -53,6 +53,7 @@ def _constants() -> list[str]:
         "MAX_IMAGE",
         "FIRST_FREE_SLOT",
         "SLOT_COUNT",
+        "PLACES_MAX",
     )
     lines = [f"#define PLAN_{name} {getattr(layout, name):#x}u" for name in names]
     lines.append(f"#define PLAN_LIST_END {layout.LIST_END:#x}ull")

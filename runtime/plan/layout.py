@@ -70,6 +70,7 @@ SLOTS = {
 }
 FIRST_FREE_SLOT = 16
 SLOT_COUNT = 250
+PLACES_MAX = 240  # of CLOSE_FILES: all of them are open at once
 
 # header: (name, struct code, what); strings are pool offsets or NO_STRING
 HEADER = (
@@ -140,7 +141,6 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
         "chown the directory and the listed files in it to uid (missing ones skipped)",
     ),
     "WRITE_AT": ("PI", "dir<", "", "name value", "", "open name in dir (no symlinks), write value with one write(2)"),
-    "BPF_DEVICE": ("P", "cgroup<", "", "", "bytes", "load BPF_PROG_TYPE_CGROUP_DEVICE, attach to the cgroup"),
     "FIFO": ("P", "dir< fifo>", "uid gid", "", "", "mkfifo exec.fifo 0622 owned by uid:gid, O_PATH fd of it"),
     "OPEN_NS": ("PI", "ns>", "type", "path", "", "open a namespace file; NS_GET_NSTYPE must equal type (CLONE_NEW*)"),
     "SETNS": ("PI", "ns<", "types", "", "", "setns(fd, types); fd may be a pidfd"),
@@ -338,37 +338,21 @@ OPS: dict[str, tuple[str, str, str, str, str, str]] = {
     ),
     "LANDLOCK_PORT": ("I", "ruleset<", "access port", "", "", "allow access to a TCP port"),
     "LANDLOCK_RESTRICT": ("I", "ruleset<", "", "", "", "landlock_restrict_self, the ruleset is closed"),
-    "BPF_MAP": (
+    "BPF_PROGRAMS": (
         "P",
-        "map>",
-        "type key_size value_size flags?",
+        "cgroup<",
+        "",
         "",
         "bytes",
-        "make a BPF map of exactly these (key, value) pairs, then freeze it",
+        "programs and their maps as one table (runtime/plan/programs.py): take those of another container that were loaded from the same bytes or load them, attach them beside others",
     ),
-    "BPF_ATTACH": (
-        "P",
-        "cgroup< map0?< map1?< map2?<",
-        "prog_type attach_type",
-        "name",
-        "bytes",
-        "load a BPF program, whose loads of a map's address name a slot by its place (0 to 2), attach it to the cgroup beside others",
-    ),
-    "CLONE_SELF": (
+    "CLOSE_FILES": (
         "I",
-        "tree>",
-        "set?",
-        "path",
         "",
-        "clone path in the current root with all mounts below: private, all with these attributes; no symlink is followed; OPTIONAL: nor need it be there",
-    ),
-    "ATTACH_SELF": (
-        "I",
-        "tree<",
+        "set",
         "",
-        "path",
-        "",
-        "mount such a clone where it was taken from, which must still be the same file; nothing if there was none",
+        "list",
+        "attributes (MOUNT_ATTR_*) and paths in turn, at most PLACES_MAX: clone each path that is there with all mounts below, private and all with these attributes; give everything the attributes `set`; mount each clone where it was taken from, which must be the same file still",
     ),
     "HELD_NS": (
         "P",

@@ -1,6 +1,6 @@
 """Words for the numbers in operations: which place of which operation holds which kernel flags.  For `explain` alone."""
 
-from runtime.abi import bpf, filters, landlock, mounts, scheduling
+from runtime.abi import filters, landlock, mounts, scheduling
 from runtime.abi.capabilities import capability_names
 from runtime.abi.limits import RLIM_INFINITY, RLIMITS
 from runtime.abi.namespaces import NAMESPACES
@@ -38,13 +38,6 @@ _BITS = {
     "LANDLOCK_RULESET scoped": landlock.SCOPE,
     "LANDLOCK_PATH access": landlock.ACCESS_FS,
     "LANDLOCK_PORT access": landlock.ACCESS_NET,
-    "BPF_MAP flags": {"NO_PREALLOC": bpf.BPF_F_NO_PREALLOC, "RDONLY_PROG": bpf.BPF_F_RDONLY_PROG},
-}
-# the same: the one number that it is
-_ONE_OF = {
-    "BPF_MAP type": {bpf.BPF_MAP_TYPE_LPM_TRIE: "LPM_TRIE"},
-    "BPF_ATTACH prog_type": {number: name for name, number in bpf.BPF_PROG_TYPES.items()},
-    "BPF_ATTACH attach_type": {number: name for name, number in bpf.BPF_ATTACH_TYPES.items()},
 }
 
 
@@ -68,9 +61,6 @@ def words_for(op_name: str, place: str, value: int) -> str | None:
     """What a number means, or None when it is just a number."""
     if place in ("attr", "set", "clear"):
         return _attributes(value)
-    choices = _ONE_OF.get(f"{op_name} {place}")
-    if choices is not None:
-        return choices.get(value)
     words = _BITS.get(f"{op_name} {place}") or _BITS.get(place)
     if words is not None:
         return _bits(value, words)

@@ -5,7 +5,6 @@ from runtime.record import record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.policy.lower_landlock import Landlock
-    from runtime.policy.lower_network import Network
 
 
 @record
@@ -20,7 +19,7 @@ class Gate:
 
     points: tuple[tuple[str, bool, bool], ...] = ()
     landlock: "Landlock | None" = None
-    network: "Network | None" = None
+    network: bytes = b""  # as `runtime.plan.network_table` encodes it
     saved: bytes = b""
     table: bytes = b""
     listener: str | None = None

@@ -6,23 +6,18 @@ open than it was.  Nothing arrives later either: the tree is private from then o
 Landlock: the rules are made while the paths can still be reached as root, the restriction comes right before the last filter.
 """
 
-from marshal import dumps, loads
-
-from runtime.abi.mounts import MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY, MS_PRIVATE
+from runtime.abi.mounts import MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY
+from runtime.errors import PolicyError
 from runtime.plan.draft import PROC, STATE, Draft
 from runtime.plan.launch_plan import op
+from runtime.plan.layout import PLACES_MAX
 from runtime.plan.options import Gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from runtime.policy.lower_landlock import Landlock
 
-    Bound = tuple[tuple[str, ...] | None, int | None]
-
 SAVED_NAME, TABLE_NAME = "policy.bin", "broker.table"
-_FORMAT = 1
 
 
 def save_policy(draft: Draft, gate: Gate) -> None:
@@ -50,17 +45,14 @@ def close_files(draft: Draft, gate: Gate) -> None:
     if not gate.points:
         return
     (_, *closed), *places = gate.points
-    trees = []
+    if len(places) > PLACES_MAX:
+        draft.block(PolicyError([f"more than {PLACES_MAX} paths that are opened need a mount of their own"]))
+        return
+    words: list[str] = []
     for path, read_only, no_exec in places:
-        slot = draft.slot()
-        what = f'policy: unable to keep "{path}" open'
-        trees.append(op("ATTACH_SELF", what, tree=slot, path=path))
-        draft.root.append(op("CLONE_SELF", what, "OPTIONAL", tree=slot, set=_attributes(read_only, no_exec), path=path))
+        words += (str(_attributes(read_only, no_exec)), path)
     what = "policy: unable to close the root filesystem"
-    draft.root.append(
-        op("SET_ATTR", what, "RECURSIVE", set=_attributes(*closed), clear=0, propagation=MS_PRIVATE, path="/")
-    )
-    draft.root += trees
+    draft.root.append(op("CLOSE_FILES", what, set=_attributes(*closed), blob=tuple(words)))
 
 
 def _attributes(read_only: bool, no_exec: bool) -> int:
@@ -86,37 +78,3 @@ def landlock_rules(draft: Draft, rules: "Landlock") -> int:
 def landlock_restrict(draft: Draft, slot: int) -> None:
     """FINAL, before the last filter."""
     draft.final.append(op("LANDLOCK_RESTRICT", "policy: unable to restrict init by Landlock", ruleset=slot))
-
-
-def encode_saved(gate: Gate, name: str, bound: "Bound", layers: "list[dict[str, Any]]") -> bytes:
-    """policy.bin: what holds for every process that joins later, and the layers for `policy apply`.
-
-    `bound` is what a process may have, capabilities and open files; the layers are packed apart, since exec does not need them.
-    """
-    from runtime.policy.packed import pack_layers
-
-    return dumps((_FORMAT, name, gate.landlock, gate.listener, bound, pack_layers(layers)), 2)
-
-
-def decode_saved(data: bytes) -> "tuple[Gate, Bound]":
-    """What `encode_saved` wrote.  Raises: ValueError when it is not that."""
-    try:
-        saved: Any = loads(data)  # noqa: S302 - written by create into a directory that is ours alone
-        found, _name, landlock, listener, bound, _layers = saved
-    except (EOFError, TypeError, ValueError):
-        raise ValueError(f"{SAVED_NAME} is damaged") from None
-    if found != _FORMAT:
-        raise ValueError(f"{SAVED_NAME} was written by another version")
-    return Gate(landlock=landlock, listener=listener), bound
-
-
-def decode_layers(data: bytes) -> "tuple[str, Bound, list[dict[str, Any]]]":
-    """The policy's name, its bound and its layers in what `encode_saved` wrote.  Raises: ValueError when it is not that."""
-    from runtime.policy.packed import unpack_layers
-
-    decode_saved(data)
-    _found, name, _landlock, _listener, bound, layers = loads(data)  # noqa: S302 - as above
-    try:
-        return name, bound, unpack_layers(layers)
-    except (EOFError, TypeError, ValueError):
-        raise ValueError(f"{SAVED_NAME} is damaged") from None

@@ -10,8 +10,9 @@ from marshal import dumps, loads
 from runtime.errors import PolicyError
 from runtime.policy.built_in import FORMAT, builtin_names, load_builtin
 from runtime.policy.packed import pack_layers, unpack_layers
-from runtime.policy.trusted import SUFFIXES, Resolved, is_file, read_trusted, wants_landlock, wants_limits
-from runtime.state.kept import Kept, sha256
+from runtime.policy.resolved import SUFFIXES, Resolved, is_file, wants_landlock, wants_limits
+from runtime.policy.trusted import read_trusted
+from runtime.state.kept import Kept, digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 POLICIES = "@policies"
-_MAGIC = b"postern policy 2\n"
+_MAGIC = b"postern policy 3\n"
 
 
 def load_policy(word: str, root: str, directory: str, beside: str = "", asker: str = "") -> Resolved:
@@ -66,9 +67,9 @@ def _from_file(path: str, data: bytes, root: str, directory: str) -> Resolved:
         layers = made.pop("layers")
         return {**made, "wants": (wants_landlock(layers), wants_limits(layers)), "layers": pack_layers(layers)}
 
-    digest = sha256(data)
-    parts = (b"policy", path.encode("utf-8", "surrogateescape"), digest.encode())
-    artefact = kept_or_made(parts, root, directory, compile_it, {path: digest})
+    own = digest(data)
+    parts = (b"policy", path.encode("utf-8", "surrogateescape"), own.encode())
+    artefact = kept_or_made(parts, root, directory, compile_it, {path: own})
     packed: bytes = artefact["layers"]
     return Resolved(artefact["name"], artefact["hash"], lambda: unpack_layers(packed), artefact["wants"])
 
@@ -86,7 +87,7 @@ def kept_or_made(
     """
     from runtime.policy import _builtins
 
-    key = sha256(dumps((FORMAT, _builtins.IDENTITY, directory, parts), 2))
+    key = digest(dumps((FORMAT, _builtins.IDENTITY, directory, parts), 2))
     kept = Kept(root, POLICIES, _MAGIC)
     try:
         body = kept.get(key)
@@ -101,12 +102,12 @@ def kept_or_made(
 
 def _is_current(sources: "list[list[str]]", directory: str, known: "dict[str, str]") -> bool:
     """Whether every file still has the content that was compiled.  Raises: PolicyError for one that is not to be trusted."""
-    for path, digest in sources:
+    for path, compiled in sources:
         if path in known:
-            if known[path] != digest:
+            if known[path] != compiled:
                 return False
             continue
         data = read_trusted(path, directory)
-        if data is None or sha256(data) != digest:
+        if data is None or digest(data) != compiled:
             return False
     return True

@@ -17,7 +17,7 @@ from typing import Any
 
 from runtime.policy.load import format_found, load_policy
 from runtime.policy.normalise import normalise
-from runtime.policy.trusted import wants_landlock, wants_limits
+from runtime.policy.resolved import wants_landlock, wants_limits
 
 HERE = Path(__file__).resolve().parent
 BUILTIN = HERE / "builtin"

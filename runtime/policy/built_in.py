@@ -2,7 +2,7 @@
 
 from marshal import loads
 
-from runtime.policy.trusted import Resolved
+from runtime.policy.resolved import Resolved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ Where several hold, each is a layer of its own and none can lift what another fo
 from runtime.errors import PolicyError
 from runtime.policy.artefact import kept_or_made, load_policy
 from runtime.policy.built_in import builtin_names
-from runtime.policy.trusted import DIRECTORY, Resolved, read_trusted
-from runtime.state.kept import sha256
+from runtime.policy.resolved import Resolved
+from runtime.policy.trusted import DIRECTORY, read_trusted
+from runtime.state.kept import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,10 +73,9 @@ def combine(found: list[Resolved]) -> Resolved:
         return layers
 
     name = "+".join(dict.fromkeys([policy.name for policy in found]))
-    digest = sha256(" ".join([policy.hash for policy in found]).encode())
-    return Resolved(
-        name, digest, merge, (any(policy.landlock for policy in found), any(policy.limits for policy in found))
-    )
+    whole = digest(" ".join([policy.hash for policy in found]).encode())
+    wants = any(policy.landlock for policy in found), any(policy.limits for policy in found)
+    return Resolved(name, whole, merge, wants)
 
 
 def load_site(root: str, directory: str) -> "dict[str, Any] | None":

@@ -4,7 +4,6 @@
 long chains are refused.  Cold: the hot half keeps what this returns.
 """
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,9 @@ from runtime.policy.built_in import FORMAT, builtin_names, load_builtin
 from runtime.policy.load import dotted, format_found, load_policy
 from runtime.policy.names import nearest
 from runtime.policy.normalise import normalise
-from runtime.policy.trusted import SUFFIXES, is_file, read_trusted
+from runtime.policy.resolved import SUFFIXES, is_file
+from runtime.policy.trusted import read_trusted
+from runtime.state.kept import digest
 
 Artefact = dict[str, Any]
 # of layers: (rule, where, why) of what cannot be
@@ -38,7 +39,7 @@ def compile_artefact(path: str, directory: str, judge: Judge | None = None) -> A
     return {
         "format": FORMAT,
         "name": name,
-        "hash": hashlib.sha256("".join(compiler.digests).encode()).hexdigest(),
+        "hash": digest("".join(compiler.digests).encode()),
         "sources": compiler.sources,
         "layers": compiler.layers,
     }
@@ -62,9 +63,9 @@ class _Compiler:
         if data is None:
             self.violations.append(f"{path}: no such file")
             return ""
-        digest = hashlib.sha256(data).hexdigest()
-        self.sources.append([path, digest])
-        self.digests.append(digest)
+        own = digest(data)
+        self.sources.append([path, own])
+        self.digests.append(own)
         loaded = load_policy(data, is_json=path.endswith(".json"))
         extends = loaded.policy.extends if loaded.policy is not None else []
         at = len(self.violations)

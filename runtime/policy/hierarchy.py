@@ -1,7 +1,5 @@
 """HOT: mounts of the cgroup hierarchy that a container under a policy must not have: by name in the config, and as init looks for them."""
 
-from runtime.policy.patterns import below
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +11,7 @@ REMOUNTABLE = "remountable"  # read-only ones that lead out, too: the container 
 EVERY = "every"  # every writable one: the container sees the host's cgroups
 OWN = "own"  # every writable one: without nsdelegate its own limits are in there
 
-_HIERARCHY = "/sys/fs/cgroup"
+_HIERARCHY = "/sys/fs/cgroup/"
 _READ_ONLY, _WRITABLE = ("ro", "rro"), ("rw", "rrw")
 
 
@@ -32,10 +30,11 @@ def is_bound(mount: "Mapping[str, Any]") -> bool:
 def opens_hierarchy(mount: "Mapping[str, Any]") -> bool:
     """Whether a mount of the config brings the host's hierarchy in without being read-only, with all that is mounted below."""
     options = mount.get("options") or ()
-    source = (mount.get("source") or "").rstrip("/") or "/"
     bound = is_bound(mount)
     brings = mount.get("type") in ("cgroup", "cgroup2") and not bound
-    brings = brings or (bound and (below(source, _HIERARCHY) or below(_HIERARCHY, source)))
+    if bound:
+        source = (mount.get("source") or "").rstrip("/") + "/"
+        brings = source.startswith(_HIERARCHY) or _HIERARCHY.startswith(source)
     closing = ("rro",) if "rbind" in options or mount.get("type") == "rbind" else _READ_ONLY
     read_only = False
     for word in options:

@@ -24,6 +24,7 @@ SOURCES = (
     "bpf_attached_host.c",
     "netns_host.c",
     "front_signal.c",
+    "bpf_table.c",
     "reader.c",
     "probe_host.c",
     "broker_answer_host.c",

@@ -40,11 +40,11 @@ finish() if code == 0 else sys.exit(code)
 
 # built into the interpreter or a small C module beside it; no Python source among them
 FOREIGN = {
+    "_blake2",
     "_datetime",
     "_operator",
-    "_sha2",
-    "_sha256",
     "_struct",
+    "binascii",
     "errno",
     "fcntl",
     "itertools",

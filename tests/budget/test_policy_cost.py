@@ -57,20 +57,15 @@ def test_a_known_kind_loads_nothing_that_lowers(home: Path, bundle: Path, policy
     assert foreign(known) <= FOREIGN
     added = known - plain
     assert added <= {
-        "runtime.abi.bpf",
         "runtime.commands.gate_cache",
-        "runtime.commands.gate_making",
+        "runtime.commands.gate_finding",
         "runtime.plan.network_policy",
         "runtime.plan.policy",
         "runtime.policy",
         "runtime.policy._builtins",
-        "runtime.policy.artefact",
         "runtime.policy.built_in",
-        "runtime.policy.choose",
         "runtime.policy.hierarchy",
-        "runtime.policy.patterns",
-        "runtime.policy.packed",
-        "runtime.policy.trusted",
+        "runtime.policy.resolved",
         "runtime.seccomp.program",
         "runtime.state.kept",
         "runtime.state.reserved",

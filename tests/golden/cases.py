@@ -17,7 +17,7 @@ from runtime.policy.built_in import load_builtin
 from runtime.policy.load import load_policy
 from runtime.policy.lower import examine, lower
 from runtime.policy.normalise import normalise
-from runtime.policy.trusted import Resolved
+from runtime.policy.resolved import Resolved
 from runtime.seccomp.program import Filter
 from tests.runtime.plan.drafting import ROOTLESS, exec_options, facts, options
 

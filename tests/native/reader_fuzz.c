@@ -4,6 +4,7 @@
  *
  * Prints "<accepted> accepted, <refused> refused"; ends with an abort when the reader touches what it must not, or when it accepts an
  * image whose promises do not hold. */
+#include "../../runtime/native/bpf_table.h"
 #include "../../runtime/native/executor.h"
 
 extern void *malloc(size_t size);
@@ -61,6 +62,32 @@ static size_t use_list(const struct plan *plan, const struct plan_op *op, uint32
 	return total;
 }
 
+/* A table is copied to memory of its own size: one byte too far is seen. */
+static size_t use_table(const char *table, size_t size)
+{
+	size_t total = 0;
+	char *copy = malloc(size);
+	memcpy(copy, table, size);
+	const struct bpf_table_head *head = (const void *)copy;
+	require(head->map_count <= BPF_MAPS_MAX && head->program_count <= BPF_TABLE_PROGRAMS_MAX, "too many rows");
+	for (uint32_t i = 0; i < head->map_count; i++) {
+		const struct bpf_table_map *map = &bpf_table_maps(copy)[i];
+		uint64_t step = (uint64_t)map->shape.key_size + map->shape.value_size;
+		require(step > 1 && step < 512 && map->size % step == 0, "a map's last pair is cut");
+		for (uint32_t k = 0; k < map->size; k++)
+			total += (unsigned char)copy[map->offset + k];
+	}
+	for (uint32_t i = 0; i < head->program_count; i++) {
+		const struct bpf_table_program *program = &bpf_table_programs(copy)[i];
+		require(program->size > 0 && program->size % 8 == 0 && program->offset % 8 == 0, "a program's last instruction is cut");
+		for (uint32_t k = 0; k < program->size; k++)
+			total += (unsigned char)copy[program->offset + k];
+		total += strlen(program->name) + strlen(program->label);
+	}
+	free(copy);
+	return total;
+}
+
 /* Touch everything that the executor would. */
 static size_t use(const struct plan *plan)
 {
@@ -87,12 +114,8 @@ static size_t use(const struct plan *plan)
 			total += use_list(plan, op, 2);
 		if (op->code == OP_MOUNT_FS || op->code == OP_EXEC_PATH || op->code == OP_CGROUP_OWNER)
 			total += use_list(plan, op, 1);
-		if (op->code == OP_BPF_MAP) {
-			uint64_t step = op->BPF_MAP_key_size + op->BPF_MAP_value_size;
-			require(step > 1 && step < 512 && op->blob_len % step == 0, "a map's last pair is cut");
-		}
-		if (op->code == OP_BPF_ATTACH || op->code == OP_BPF_DEVICE)
-			require(op->blob_len > 0 && op->blob_len % 8 == 0, "a program's last instruction is cut");
+		if (op->code == OP_BPF_PROGRAMS)
+			total += use_table(plan->pool + op->blob, op->blob_len);
 	}
 	return total;
 }

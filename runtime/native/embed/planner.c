@@ -27,8 +27,17 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* frozen_modules (struct _frozen[]), link_order_create, link_order_policy and link_order_exec (indexes of it, closed by -1), and frozen_sites (const
- * char *[], relative ones are relative to ENTRY's directory) */
+/* modules that are linked together */
+struct link_group {
+	const char *name;
+	const int *order; /* indexes of frozen_modules, closed by -1 */
+	const unsigned char *codes;
+	size_t size;
+	bool linked;
+};
+
+/* frozen_modules (struct _frozen[]), link_groups (closed by one without a name), and frozen_sites (const char *[], relative ones are
+ * relative to ENTRY's directory) */
 #include "frozen.h"
 
 extern char **environ;
@@ -78,15 +87,6 @@ static PyObject *landlock_abi(PyObject *self, PyObject *nothing)
 	(void)nothing;
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u /* LANDLOCK_CREATE_RULESET_VERSION */);
 	return PyLong_FromLong(abi < 0 ? 0 : abi);
-}
-
-static int offer_landlock_abi(void)
-{
-	static PyMethodDef definition = {"landlock_abi", landlock_abi, METH_NOARGS, NULL};
-	PyObject *function = PyCFunction_New(&definition, NULL);
-	int result = function ? PySys_SetObject("postern_landlock_abi", function) : -1;
-	Py_XDECREF(function);
-	return result;
 }
 
 static int initialize(int argc, char **argv)
@@ -167,30 +167,69 @@ static int link_module(const struct _frozen *frozen, PyObject *code)
 	return ret;
 }
 
-static int link_all(const int *order, const unsigned char *data, size_t size)
+/* Link a group; what an ordinary import has brought already stays as it is. */
+static int link_group(struct link_group *group)
 {
-	PyObject *codes = PyMarshal_ReadObjectFromString((const char *)data, (Py_ssize_t)size);
+	if (group->linked)
+		return 0;
+	group->linked = true;
+	PyObject *codes = PyMarshal_ReadObjectFromString((const char *)group->codes, (Py_ssize_t)group->size);
+	PyObject *modules = PyImport_GetModuleDict();
 	if (!codes)
 		return -1;
-	for (Py_ssize_t i = 0; order[i] >= 0; i++)
-		if (link_module(&frozen_modules[order[i]], PyTuple_GET_ITEM(codes, i)) != 0)
+	for (Py_ssize_t i = 0; group->order[i] >= 0; i++) {
+		const struct _frozen *frozen = &frozen_modules[group->order[i]];
+		if (!PyDict_GetItemString(modules, frozen->name) && link_module(frozen, PyTuple_GET_ITEM(codes, i)) != 0)
 			return -1;
+	}
 	Py_DECREF(codes);
 	return 0;
+}
+
+static struct link_group *find_group(const char *name)
+{
+	for (struct link_group *group = link_groups; group->name; group++)
+		if (!strcmp(group->name, name))
+			return group;
+	return NULL;
 }
 
 /* What the verb needs; a word that only looks like the verb costs time, nothing else. */
 static int link_modules(int argc, char **argv)
 {
-	bool policy = false;
-	for (int i = 4; i < argc; i++) {
+	for (int i = 4; i < argc; i++)
 		if (!strcmp(argv[i], "exec"))
-			return link_all(link_order_exec, link_codes_exec, sizeof(link_codes_exec));
-		policy |= !strncmp(argv[i], "--policy", strlen("--policy"));
-	}
-	if (link_all(link_order_create, link_codes_create, sizeof(link_codes_create)) != 0)
-		return -1;
-	return policy ? link_all(link_order_policy, link_codes_policy, sizeof(link_codes_policy)) : 0;
+			return link_group(find_group("exec"));
+	return link_group(find_group("create"));
+}
+
+/* sys.postern_link(NAME): what Python finds out that it needs besides (runtime/commands/gating.py) */
+static PyObject *link_more(PyObject *self, PyObject *name)
+{
+	(void)self;
+	const char *text = PyUnicode_AsUTF8(name);
+	struct link_group *group = text ? find_group(text) : NULL;
+	if (text && !group)
+		PyErr_Format(PyExc_KeyError, "no group of modules is called %s", text);
+	if (!group || (link_group(group) != 0 && PyErr_Occurred()))
+		return NULL;
+	Py_RETURN_NONE;
+}
+
+static int offer(PyMethodDef *definition)
+{
+	char name[64];
+	snprintf(name, sizeof(name), "postern_%s", definition->ml_name);
+	PyObject *function = PyCFunction_New(definition, NULL);
+	int result = function ? PySys_SetObject(name, function) : -1;
+	Py_XDECREF(function);
+	return result;
+}
+
+static int offer_functions(void)
+{
+	static PyMethodDef abi = {"landlock_abi", landlock_abi, METH_NOARGS, NULL}, more = {"link", link_more, METH_O, NULL};
+	return offer(&abi) != 0 || offer(&more) != 0 ? -1 : 0;
 }
 
 /* Memory for the interpreter: one huge page where the kernel has one to give, which costs one fault and one page to clear and to free
@@ -239,7 +278,7 @@ int main(int argc, char **argv)
 	take_data();
 	PyObjectArenaAllocator arenas = {NULL, new_arena, free_arena};
 	PyObject_SetArenaAllocator(&arenas);
-	if (initialize(argc - 4, argv + 4) != 0 || set_path(argv[2]) != 0 || offer_landlock_abi() != 0)
+	if (initialize(argc - 4, argv + 4) != 0 || set_path(argv[2]) != 0 || offer_functions() != 0)
 		leave_to_stock(argc, argv, cwd);
 	PyGC_Disable(); /* what one plan allocates is never garbage */
 	if (link_modules(argc, argv) != 0)

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 
 from oci_schemas.json_text import dumps
 from runtime.commands import gating
-from runtime.commands.gate_cache import GATES, gate_key, kept_gate, put_in, reduce_config, tightened_parts
+from runtime.commands.gate_cache import GATES, gate_key, kept_gate, put_in, reduce_config
+from runtime.commands.gate_making import tightened_parts
 from runtime.commands.invocation import Invocation
 from runtime.errors import ConfigError, LifecycleError, PolicyError
 from runtime.plan.compile import compile_create
 from runtime.plan.encode import encode_plan
 from runtime.policy.built_in import builtin_names, load_builtin
 from runtime.policy.lower import lower
-from runtime.policy.trusted import Resolved
+from runtime.policy.resolved import Resolved
 from runtime.seccomp import compile as compile_module
 from tests.runtime.plan.drafting import FILTER, config, facts, options
 from tests.runtime.policy.layering import files, layer, network, syscalls

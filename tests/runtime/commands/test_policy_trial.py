@@ -29,7 +29,7 @@ def listed(key: str, name: str, count: int) -> str:
 
 
 FILES = "network: unrestricted\nfilesystem:\n  "
-MOUNTS = "more than 234 mounts need a descriptor of their own"
+MOUNTS = "more than 240 paths that are opened need a mount of their own"
 
 
 def test_what_is_built_in_is_possible() -> None:

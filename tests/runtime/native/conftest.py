@@ -26,6 +26,22 @@ def program() -> list[str]:
 
 
 @pytest.fixture
+def check(program: list[str], tmp_path: Path) -> Callable[[bytes], str]:
+    """What `plan-check` says about an image: "" when it is accepted."""
+
+    def run(image: bytes) -> str:
+        path = tmp_path / "image"
+        path.write_bytes(image)
+        result = subprocess.run(
+            [*program, "plan-check", str(path)], check=False, capture_output=True, text=True, timeout=60
+        )
+        assert result.returncode == (1 if result.stderr else 0)
+        return result.stderr.partition(f'msg="{path}: ')[2].rpartition('"')[0] or result.stderr
+
+    return run
+
+
+@pytest.fixture
 def containers(tmp_path: Path) -> Iterator[Containers]:
     """An empty state root."""
     made = Containers(tmp_path / "root")

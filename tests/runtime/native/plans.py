@@ -5,6 +5,7 @@ from __future__ import annotations
 from runtime.plan.encode import encode_plan
 from runtime.plan.launch_plan import Blob, LaunchPlan, Op, op
 from runtime.plan.layout import OPS, STAGES, parse_places
+from runtime.plan.programs import encode_programs
 
 FIRST_STAGE = {"P": "HOST", "I": "SETUP", "PI": "HOST"}
 BLOBS: dict[str, Blob] = {
@@ -15,7 +16,11 @@ BLOBS: dict[str, Blob] = {
     "list": ("first", "second"),
     "list2": (("program", "argument"), ("NAME=value",)),
 }
-PAIRS = b"k1v1 k2v2 k3v3 "  # BPF_MAP: keys of two bytes, values of three
+# a map of three keys of two bytes and values of three, and two programs
+TABLE = encode_programs(
+    ((11, 2, 3, 0, b"k1v1 k2v2 k3v3 "),),
+    (("name", "a label", 18, 10, b"eight by" * 2), ("", "", 15, 6, b"eight by")),
+)
 
 
 def sample_op(name: str, slot: int) -> Op:
@@ -26,7 +31,7 @@ def sample_op(name: str, slot: int) -> Op:
     }
     fields |= {word: index + 1 for index, (word, _optional, _output) in enumerate(parse_places(numbers))}
     fields |= {word: f"text of {word}" for word, _optional, _output in parse_places(strings)}
-    content = PAIRS if name == "BPF_MAP" else BLOBS[blob]
+    content = TABLE if name == "BPF_PROGRAMS" else BLOBS[blob]
     return op(name, f"doing {name}", blob=content, spare=1 if blob == "list2" else 0, **fields)
 
 
@@ -55,7 +60,13 @@ def saved_hooks() -> LaunchPlan:
     return make_plan("HOOKS", {"POST": [sample_op("HOOK", 16)], "STOP": [sample_op("HOOK", 16)]})
 
 
+def programs() -> LaunchPlan:
+    """Little but a table of programs."""
+    steps = [op("OPEN_PATH", "", fd=1, path="/"), op("BPF_PROGRAMS", "", cgroup=1, blob=TABLE)]
+    return make_plan("CREATE", {"HOST": steps})
+
+
 def images() -> dict[str, bytes]:
     """Encoded plans by name."""
-    plans = {"every": every_operation(), "smallest": smallest(), "hooks": saved_hooks()}
+    plans = {"every": every_operation(), "smallest": smallest(), "hooks": saved_hooks(), "programs": programs()}
     return {name: encode_plan(plan) for name, plan in plans.items()}

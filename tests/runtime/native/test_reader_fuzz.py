@@ -14,7 +14,11 @@ import pytest
 from tests.runtime.native.plans import images
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-SOURCES = [CHECKOUT / "runtime/native/reader.c", CHECKOUT / "tests/native/reader_fuzz.c"]
+SOURCES = [
+    CHECKOUT / "runtime/native/reader.c",
+    CHECKOUT / "runtime/native/bpf_table.c",
+    CHECKOUT / "tests/native/reader_fuzz.c",
+]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
 # `make fuzz` sets this to millions
 ROUNDS = int(os.environ.get("POSTERN_FUZZ_ROUNDS", "20000"))

@@ -46,7 +46,7 @@ def test_the_order_in_host() -> None:
         "WRITE_AT",
         "FIFO",
     ]
-    assert names(found, "PARENT") == ["SAVE_FILE", "BPF_DEVICE"]
+    assert names(found, "PARENT") == ["SAVE_FILE", "BPF_PROGRAMS"]
     made = one(found, "CGROUP_CREATE")
     assert made.flags == OP_FLAGS["MUST_BE_EMPTY"]
     assert made.places["controllers"] == "+cpuset +cpu +io +memory +hugetlb +pids +rdma"
@@ -56,8 +56,8 @@ def test_hooks_never_run_without_the_device_filter() -> None:
     """A createContainer hook runs while the parent half is still at work: the filter is attached before init exists."""
     hooks = {"createContainer": [{"path": "/bin/true"}]}
     found = plan(config(linux={**MEMORY, "cgroupsPath": "/x"}, hooks=hooks))
-    assert "BPF_DEVICE" in names(found, "HOST")
-    assert "BPF_DEVICE" not in names(found, "PARENT")
+    assert "BPF_PROGRAMS" in names(found, "HOST")
+    assert "BPF_PROGRAMS" not in names(found, "PARENT")
 
 
 def test_writes() -> None:
@@ -105,13 +105,13 @@ def test_drivers() -> None:
 
 def test_device_program() -> None:
     """Always there for root, even without rules; not for a list that allows everything, nor rootless."""
-    assert ops(plan(), "BPF_DEVICE")
+    assert ops(plan(), "BPF_PROGRAMS")
     everything = {
         "resources": {"devices": [{"allow": False, "access": "rwm"}, {"allow": True, "type": "a", "access": "rwm"}]}
     }
-    assert not ops(plan(config(linux=everything)), "BPF_DEVICE")
-    assert one(plan(host={"initial_userns": False}), "BPF_DEVICE").flags == OP_FLAGS["TOLERATE"]
-    assert not ops(plan(with_userns(), ROOTLESS, {"rootless": True}), "BPF_DEVICE")
+    assert not ops(plan(config(linux=everything)), "BPF_PROGRAMS")
+    assert one(plan(host={"initial_userns": False}), "BPF_PROGRAMS").flags == OP_FLAGS["TOLERATE"]
+    assert not ops(plan(with_userns(), ROOTLESS, {"rootless": True}), "BPF_PROGRAMS")
     with pytest.raises(ConfigError) as caught:
         plan(config(linux={"resources": {"devices": [{"allow": True}]}}))
     assert violations(caught.value) == {"/linux/resources/devices/0/access": "device access at 0 field cannot be empty"}

@@ -8,6 +8,7 @@ from runtime.abi import mounts as abi
 from runtime.plan.explain import describe, explain, explain_json
 from runtime.plan.launch_plan import op
 from runtime.plan.number_words import words_for
+from runtime.plan.programs import encode_programs
 from tests.runtime.plan.drafting import config, one, plan
 
 
@@ -44,10 +45,9 @@ def test_operations_are_numbered_through_the_stages() -> None:
         (op("LANDLOCK_PATH", "", ruleset=16, access=4, path="/etc"), "LANDLOCK_PATH ruleset=#16 access=READ_FILE path=/etc"),
         (op("FIFO_WAIT", "", fifo=4, proc=3), "FIFO_WAIT fifo=fifo proc=proc"),
         (op("LANDLOCK_PORT", "", ruleset=16, access=1, port=80), "LANDLOCK_PORT ruleset=#16 access=BIND_TCP port=80"),
-        (op("BPF_MAP", "", map=16, type=11, key_size=8, value_size=16, flags=0x81, blob=bytes(48)),
-         "BPF_MAP map=#16 type=LPM_TRIE key_size=8 value_size=16 flags=NO_PREALLOC|RDONLY_PROG data=2 pairs, crc f288b395"),
-        (op("BPF_ATTACH", "", cgroup=1, map0=16, prog_type=18, attach_type=10, name="n", blob=bytes(16)),
-         "BPF_ATTACH cgroup=cgroup map0=#16 prog_type=CGROUP_SOCK_ADDR attach_type=INET4_CONNECT name=n data=2 instructions, crc ecbb4b55"),
+        (op("BPF_PROGRAMS", "", cgroup=1, blob=encode_programs(
+            [(11, 8, 16, 0x81, bytes(48))], [("n", "l", 18, 10, bytes(16)), ("n", "l", 15, 6, bytes(8))])),
+         "BPF_PROGRAMS cgroup=cgroup data=a map of 2 pairs, instructions: INET4_CONNECT 2 DEVICE 1, crc 32685b94"),
     ],
 )  # fmt: skip
 def test_places_are_decoded(step: op, line: str) -> None:  # type: ignore[valid-type]

@@ -8,17 +8,22 @@ import pytest
 
 from runtime.abi.capabilities import CAPABILITY_BITS
 from runtime.errors import NetworkError
-from runtime.plan.draft import Draft
+from runtime.plan.draft import CGROUP, Draft
 from runtime.plan.encode import encode_plan
 from runtime.plan.network_policy import plan_network
-from runtime.policy.lower_network import lower_network
+from runtime.plan.network_table import encode_network
+from runtime.plan.programs import decode_programs
+from runtime.policy.lower_network import PROGRAM_NAME, lower_network
 from tests.runtime.native.plans import make_plan
 from tests.runtime.plan.drafting import config, facts, options
 from tests.runtime.policy.traffic import layer, rule
 
-NETWORK = lower_network(
-    [layer(egress=[rule("allow", "10.0.0.0/8", (443, 443))], ingress=[], bind=[{"ports": [[80, 80]], "rule": 0}])], True
-)[0]
+NETWORK = encode_network(
+    lower_network(
+        [layer(egress=[rule("allow", "10.0.0.0/8", (443, 443))], ingress=[], bind=[{"ports": [[80, 80]], "rule": 0}])],
+        True,
+    )[0]
+)
 
 
 def draft(host: dict[str, Any] | None = None, **parts: Any) -> Draft:
@@ -28,18 +33,25 @@ def draft(host: dict[str, Any] | None = None, **parts: Any) -> Draft:
     return made
 
 
-def test_maps_come_before_the_programs_that_name_them() -> None:
-    """While init works; each program with the maps that it uses, and no other."""
+def test_programs_and_maps_are_one_table() -> None:
+    """While init works; each program says where it is attached, in the kernel's words."""
     plan = draft()
     plan_network(plan, NETWORK)
     assert not plan.host
-    assert [step.name for step in plan.parent] == ["BPF_MAP"] * 2 + ["BPF_ATTACH"] * 9
-    slots = [step.places["map"] for step in plan.parent[:2]]
-    for step in plan.parent[2:]:
-        named = [step.places.get(place) for place in ("map0", "map1", "map2")]
-        assert named in ([*slots, None], [None] * 3)
-    connect = next(step for step in plan.parent if "(inet4 connect)" in step.what)
-    assert connect.places["map0"] == slots[0]
+    (step,) = plan.parent
+    assert (step.name, step.places) == ("BPF_PROGRAMS", {"cgroup": CGROUP})
+    maps, programs = decode_programs(NETWORK)
+    assert len(maps) == 2
+    assert {name for name, *_ in programs} == {PROGRAM_NAME}
+    assert [label for _name, label, *_ in programs][:3] == ["inet sock create", "inet4 bind", "inet4 connect"]
+
+
+def test_a_program_names_maps_by_their_place_among_all() -> None:
+    """So it names all of them or none."""
+    lowered = ((), (("n", 18, 10, bytes(8), (1,)),))
+    with pytest.raises(TypeError, match="by their place"):
+        encode_network(lowered)
+    assert encode_network(None) == b""
 
 
 def test_a_hook_of_the_container_finds_the_rules_in_place() -> None:
@@ -62,7 +74,7 @@ def test_nothing_to_enforce() -> None:
     """No operation, whatever the host."""
     plan = draft({"capabilities": 0})
     plan.cgroup_path = None
-    plan_network(plan, None)
+    plan_network(plan, b"")
     plan.check()
     assert not plan.parent
 

@@ -7,7 +7,7 @@ import pytest
 
 from runtime.policy import _builtin_layers, _builtins, build
 from runtime.policy.built_in import builtin_names, builtin_text
-from runtime.policy.trusted import wants_landlock, wants_limits
+from runtime.policy.resolved import wants_landlock, wants_limits
 
 
 def test_the_module_is_what_the_policies_say() -> None:

@@ -9,7 +9,7 @@ import pytest
 from runtime.errors import PolicyError
 from runtime.policy import artefact, compiling
 from runtime.policy.choose import ANNOTATION, choose_policy
-from runtime.policy.trusted import Resolved
+from runtime.policy.resolved import Resolved
 from tests.runtime.policy.test_compiling import write
 
 

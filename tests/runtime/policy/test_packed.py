@@ -35,10 +35,14 @@ def test_equal_layers_equal_bytes() -> None:
 @given(st.data())
 def test_damage_is_told(data: st.DataObject) -> None:
     """What was cut off, or changed within what is compressed, is no policy."""
-    packed = pack_layers([{"rules": [str(number) for number in range(PACKED_FROM // 4)]}])
+    layers: list[dict[str, object]] = [{"rules": [str(number) for number in range(PACKED_FROM // 4)]}]
+    packed = pack_layers(layers)
     at = data.draw(st.integers(0, len(packed) - 1))
     with pytest.raises((ValueError, EOFError, TypeError)):
         unpack_layers(packed[:at])
     if at >= 2:
-        with pytest.raises((ValueError, EOFError, TypeError)):
-            unpack_layers(packed[:at] + bytes([packed[at] ^ data.draw(st.integers(1, 255))]) + packed[at + 1 :])
+        changed = packed[:at] + bytes([packed[at] ^ data.draw(st.integers(1, 255))]) + packed[at + 1 :]
+        try:
+            assert unpack_layers(changed) == layers  # bits that fill the last byte mean nothing
+        except (ValueError, EOFError, TypeError):
+            pass

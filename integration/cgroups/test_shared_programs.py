@@ -1,0 +1,205 @@
+"""Containers of one kind share the programs of their cgroups, as long as one of them is there; nothing kept is believed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.framework.container import Container
+from integration.framework.flavours import only
+from integration.framework.runtime import Runtime
+from runtime.abi.bpf import BPF_ATTACH_TYPES
+from runtime.policy.lower_network import PROGRAM_NAME
+from runtime.syscalls.bpf import find_program
+
+pytestmark = only("postern", reason="what is kept is postern's own")
+
+RULES = "name: shared\nversion: 1\nnetwork:\n  egress: [10.0.0.0/8, 192.168.0.0/16]\n  ingress: [loopback]\n"
+_HEAD = struct.Struct(
+    "<8sIIQI"
+)  # magic, programs, size of the table; of the first program: when it was loaded, its identifier
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(runtime: Runtime) -> Iterator[None]:
+    """Each test begins without anything kept, and leaves nothing that it spoilt."""
+    shutil.rmtree(runtime.root / "@programs", ignore_errors=True)
+    yield
+    shutil.rmtree(runtime.root / "@programs", ignore_errors=True)
+
+
+def attached(container: Container) -> dict[str, int]:
+    """The identifiers of the programs of the container's cgroup, by hook."""
+    found = {}
+    cgroup = os.open(container.cgroup, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for hook, number in BPF_ATTACH_TYPES.items():
+            program = find_program(cgroup, number, "" if hook == "DEVICE" else PROGRAM_NAME)
+            if program is not None:
+                lines = Path(f"/proc/self/fdinfo/{int(program)}").read_text().splitlines()
+                found[hook] = next(int(line.split()[1]) for line in lines if line.startswith("prog_id"))
+                program.close()
+    finally:
+        os.close(cgroup)
+    return found
+
+
+def started(container: Container, rules: str = RULES) -> dict[str, int]:
+    """Create it under the rules; its programs."""
+    path = container.bundle.path / "policy.yaml"
+    path.write_text(rules)
+    container.bundle.probe("wait")
+    container.create("--policy", str(path))
+    return attached(container)
+
+
+def places(container: Container) -> list[Path]:
+    """The files that say which programs there are."""
+    return sorted((container.runtime.root / "@programs").iterdir())
+
+
+def test_one_kind_one_set_of_programs(make: Callable[[], Container]) -> None:
+    """All hooks, the device's among them; what goes with one container stays with the other."""
+    one, other, third = make(), make(), make()
+    first = started(one)
+    assert len(first) > 4
+    assert "DEVICE" in first
+    assert started(other) == first
+    one.delete("--force").ok()
+    assert attached(other) == first
+    assert started(third) == first
+
+
+def test_other_rules_other_programs(make: Callable[[], Container]) -> None:
+    """One port makes another kind; the device's program is the same."""
+    one, other = make(), make()
+    first, second = started(one), started(other, RULES.replace("10.0.0.0/8", "11.0.0.0/8"))
+    assert first.pop("DEVICE") == second.pop("DEVICE")
+    assert not set(first.values()) & set(second.values())
+
+
+def test_other_devices_another_program(make: Callable[[], Container]) -> None:
+    """Without a policy as well."""
+    one, other, third = make(), make(), make()
+    third.bundle.linux["resources"] = {"devices": [{"allow": True, "type": "c", "major": 10, "access": "rwm"}]}
+    for container in (one, other, third):
+        container.bundle.probe("wait")
+        container.create()
+    assert attached(one) == attached(other) != attached(third)
+
+
+def test_rules_that_are_changed_are_one_container_s_own(make: Callable[[], Container]) -> None:
+    """`policy apply` exchanges programs: those who shared them keep theirs."""
+    one, other = make(), make()
+    first = started(one)
+    started(other)
+    less = one.bundle.path / "less.yaml"
+    less.write_text("name: less\nversion: 1\nnetwork: {egress: [10.0.0.0/16]}\n")
+    other.call("policy", "apply", other.id, str(less)).ok()
+    assert attached(one) == first
+    changed = attached(other)
+    assert changed["INET4_CONNECT"] != first["INET4_CONNECT"]
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _longer(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+def _other_bytes(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def _other_moment(path: Path) -> None:
+    """As after the identifier was given again."""
+    data = bytearray(path.read_bytes())
+    magic, count, size, moment, number = _HEAD.unpack_from(data)
+    _HEAD.pack_into(data, 0, magic, count, size, moment + 1, number)
+    path.write_bytes(data)
+
+
+def _other_count(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, 8, 0)
+    path.write_bytes(data)
+
+
+def _nothing(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _writable(path: Path) -> None:
+    path.chmod(0o620)
+
+
+def _link(path: Path) -> None:
+    path.rename(path.with_name("real"))
+    path.symlink_to("real")
+
+
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path, 0o600)
+
+
+def _foreign(path: Path) -> None:
+    os.chown(path, 1234, -1)
+
+
+def _open_directory(path: Path) -> None:
+    path.parent.chmod(0o777)
+
+
+CHANGES = (
+    _cut, _longer, _other_bytes, _other_moment, _other_count, _nothing, _writable, _link, _fifo, _foreign, _open_directory,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__.strip("_"))
+def test_what_is_not_ours_and_whole_is_not_used(make: Callable[[], Container], change: Callable[[Path], None]) -> None:
+    """The container gets programs of its own then, and runs."""
+    one, other = make(), make()
+    first = started(one)
+    for path in places(one):
+        change(path)
+    second = started(other)
+    assert set(second) == set(first)
+    assert not set(first.values()) & set(second.values())
+    other.start()
+    other.wait_for_output("ready")
+
+
+def test_a_file_that_names_somebody_else_s_program(make: Callable[[], Container]) -> None:
+    """Whose moment is wrong: no other program of the host is ever attached."""
+    one, other, third = make(), make(), make()
+    first = started(one)
+    foreign = started(other, RULES.replace("10.0.0.0/8", "12.0.0.0/8"))
+    for path in places(one):
+        data = bytearray(path.read_bytes())
+        magic, count, size, moment, _number = _HEAD.unpack_from(data)
+        _HEAD.pack_into(data, 0, magic, count, size, moment, foreign["INET4_CONNECT"])
+        path.write_bytes(data)
+    second = started(third)
+    assert not set(second.values()) & ({*first.values(), *foreign.values()})
+
+
+def test_a_writer_that_was_killed(make: Callable[[], Container]) -> None:
+    """What it left behind is in nobody's way."""
+    one, other, third = make(), make(), make()
+    started(one)
+    for path in places(one):
+        path.with_name(f".{path.name}").write_bytes(b"half")
+        path.unlink()
+    second = started(other)
+    assert started(third) == second
+    assert not [path for path in places(one) if path.name.startswith(".")]
