@@ -19,14 +19,15 @@ def noted(script: str, calls: dict[str, str], **policy: object) -> set[tuple[str
     """What an audit of a shell script tells, while the script has its way."""
     with serving() as broker:
         code, out = broker.run(table(calls, mode="audit", **policy), "exec", "/bin/sh", "-ec", script)
-        found = {(event.text, event.verdict) for event in broker.events() if event.kind == DECISION and event.denied}
+        found = [event for event in broker.events() if event.kind == DECISION and event.denied]
     assert code == 0, out
-    return found
+    assert [event.rule for event in found] == [None] * len(found)  # what no rule covers is denied by none
+    return {(event.text, event.verdict) for event in found}
 
 
 def layer(*patterns: str) -> list[list[list[object]]]:
-    """One layer of patterns without rules."""
-    return [[[pattern, None] for pattern in patterns]]
+    """One layer of patterns, each a rule."""
+    return [[[pattern, number] for number, pattern in enumerate(patterns)]]
 
 
 @pytest.mark.parametrize("by_kernel", [True, False])

@@ -173,6 +173,8 @@ int judge_change(struct call *call)
 		first = change->what == LINKED ? EXDEV : EROFS;
 		(void)snprintf(call->text, sizeof(call->text), "%.760s", call->worker->canonical);
 	}
+	if (denied) /* by the lack of a rule, though one may cover the other side */
+		call->rule = call->entry.rule;
 	if (!denied && call->table->header->audit >= AUDIT_DECISIONS)
 		describe_recorded(call); /* somebody wants to know of it all the same */
 	/* one side lies where nothing can be written, the other one on a mount of its own */
