@@ -15,11 +15,11 @@ from typing import Any
 from benchmarks import broker_resume, chart
 from benchmarks.broker_calls import BARE, CASES, RATES, median
 from benchmarks.broker_crowds import COUNTABLE, CROWDS
+from benchmarks.pages import write_between
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build/bench"
 DOCUMENT = ROOT / "docs/broker.md"
-MARKS = ("<!-- bench-broker: begin -->", "<!-- bench-broker: end -->")
 GOAL_KB = 10
 
 
@@ -134,11 +134,7 @@ def write_document() -> None:
         raise SystemExit("benchmark: no run yet: make bench-broker") from None
     if not all(_has(document["series"], measure) for measure in PARTS):
         raise SystemExit("benchmark: the last run was of some parts only: make bench-broker")
-    before, begin, rest = DOCUMENT.read_text().partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not (begin and end):
-        raise SystemExit(f"benchmark: {DOCUMENT} has no marks {' … '.join(MARKS)}")
-    DOCUMENT.write_text("\n".join([before + begin, *lines_of(document), end + after]))
+    write_between(DOCUMENT, "bench-broker", lines_of(document))
 
 
 if __name__ == "__main__":

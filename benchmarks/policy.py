@@ -1,6 +1,9 @@
 """What a policy costs a workload: none, one lowered to mounts, to mounts and Landlock, and every open and connect mediated.
 
-    python -m benchmarks.policy [--rounds N] [--only VARIANT...] [--cpu N]
+    python -m benchmarks.policy [--rounds N] [--only VARIANT...] [--cpu N] [--document]
+
+`bare Landlock` is no policy of ours: the workload restricts itself by rules for the same places, so that it shows what the kernel takes.
+`--document` puts the table into docs/policy-enforcement.md.
 
 One container for each variant stays up through the run and does the same work in alternating blocks, the first run of a block
 not counted, so that a busy machine disturbs all alike.  What counts is the ratio to the container without a policy, from
@@ -24,6 +27,7 @@ from pathlib import Path
 from typing import Self
 
 from benchmarks import chart, policy_load
+from benchmarks.pages import write_between
 from integration.framework import hierarchy, leftovers
 from integration.framework.bundle import Bundle
 from integration.framework.container import Container
@@ -32,11 +36,13 @@ from integration.framework.runtime import CLEAN_ENV, Runtime, next_line
 
 ROOT = Path(__file__).parents[1]
 OUTPUT = ROOT / "build" / "bench"
+DOCUMENT = ROOT / "docs/policy-enforcement.md"
 ROUNDS = 6
-NONE = "no policy"
+NONE, BARE = "no policy", "bare Landlock"
 HEAD = "name: {name}\nclone_flags: []\n"
 CLOSED = "filesystem:\n  write: [/tmp, /run, /var/log, /var/lib/nginx, /dev]\n  execute: [/usr, /bin, /lib, /lib64]\n"
 READ = "  read: [/etc, /proc, /sys, /srv, /opt, /root]\n"
+PLACES = "/bin /dev /etc /lib /lib64 /opt /proc /root /run /srv /sys /tmp /usr /var/log /var/lib/nginx"
 NETWORK = "network:\n  egress: [{egress}]\n  ingress: [loopback]\n  bind: [6399, 8080]\n"
 MEDIATED = "syscalls:\n  default: allow\n  broker: [open, openat, openat2, creat, connect]\n"
 # A thousand networks, as a site's list of what may be reached has them; the load itself stays on loopback.
@@ -45,6 +51,7 @@ VARIANTS = {
     NONE: None,
     "mounts": HEAD + CLOSED + NETWORK.format(egress=EGRESS),
     "Landlock": HEAD + CLOSED + READ + NETWORK.format(egress=EGRESS),
+    BARE: None,
     "mediated": HEAD + CLOSED + MEDIATED + NETWORK.format(egress=EGRESS),
 }
 # measure -> (unit, factor from seconds, runs in a block)
@@ -94,7 +101,8 @@ class Subject:
         bundle, policy = self.container.bundle, VARIANTS[self.name]
         shutil.copy(policy_load.__file__, self.root.path / "opt/load.py")
         self.root.write("srv/www/load.html", "x" * 600)
-        bundle.args("/usr/bin/python3", "-I", "/opt/load.py").save()
+        places = PLACES.split() if self.name == BARE else []
+        bundle.args("/usr/bin/python3", "-I", "/opt/load.py", *places).save()
         words = ["run", "--bundle", str(bundle.path)]
         if policy is not None:
             file = bundle.path / "policy.yaml"
@@ -175,6 +183,7 @@ def main() -> None:
         "--only", nargs="+", choices=list(VARIANTS)[1:], default=list(VARIANTS)[1:], help="these variants"
     )
     parser.add_argument("--cpu", type=int, help="everything on this processor: a mediated call wakes another process")
+    parser.add_argument("--document", action="store_true", help="put the table into docs/policy-enforcement.md")
     options = parser.parse_args()
     if os.geteuid() != 0:
         raise SystemExit("benchmark: containers are made as root")
@@ -210,6 +219,8 @@ def main() -> None:
         name: {measure: values[measure] / medians[NONE][measure] for measure in UNITS}
         for name, values in medians.items()
     }
+    if options.document:
+        write_between(DOCUMENT, "bench-policy", [*lines, "", note])
     (OUTPUT / "policy.svg").write_text(chart.bars("Time under a policy, as a multiple of none", ratios, list(UNITS)))
     print(f"{OUTPUT}/policy.json, {OUTPUT}/policy.svg")
 

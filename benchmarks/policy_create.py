@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.docker_config import docker_config
+from benchmarks.pages import write_between
 from benchmarks.start import Candidate
 from integration.framework import hierarchy, leftovers
 from integration.framework.broker import Broker
@@ -33,7 +34,6 @@ ROOT = Path(__file__).parents[1]
 OUTPUT = ROOT / "build" / "bench"
 ROUNDS, BLOCK, DISCARDED, FIRST_USES = 12, 10, 2, 2
 DOCUMENT = ROOT / "docs/policy-enforcement.md"
-MARKS = ("<!-- bench-policy-create: begin -->", "<!-- bench-policy-create: end -->")
 NONE = "no policy"
 GOAL_MS = 1.0
 PRIORITY = 50
@@ -166,15 +166,6 @@ def save(
     (OUTPUT / "policy-create.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
-def write_document(lines: list[str]) -> None:
-    """Put the table between the page's marks."""
-    before, begin, rest = DOCUMENT.read_text().partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not (begin and end):
-        raise SystemExit(f"benchmark: {DOCUMENT} has no marks {' … '.join(MARKS)}")
-    DOCUMENT.write_text("\n".join([before + begin, *lines, end + after]))
-
-
 def main() -> None:
     """Measure, print, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -217,7 +208,7 @@ def main() -> None:
     print(*table(medians), "", note, *verdicts(medians), sep="\n")
     save(subjects, medians, load, source)
     if options.document:
-        write_document([*table(medians), "", note])
+        write_between(DOCUMENT, "bench-policy-create", [*table(medians), "", note])
     print(f"{OUTPUT}/policy-create.json")
 
 

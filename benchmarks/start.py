@@ -25,6 +25,7 @@ from typing import Any
 
 from benchmarks import chart
 from benchmarks.docker_config import docker_config
+from benchmarks.pages import write_between
 from integration.framework import hierarchy, leftovers, probe
 from integration.framework.bundle import Bundle
 from integration.framework.runtime import Runtime
@@ -49,7 +50,6 @@ TARGETS: tuple[tuple[str, float | None, float | None], ...] = (
     ("delete", None, 0.4),
 )
 PSS_TARGET_KB = 128
-README_MARKS = ("<!-- bench-start -->", "<!-- /bench-start -->")
 Samples = dict[str, list[float]]
 
 
@@ -164,17 +164,6 @@ def missed(medians: dict[str, dict[str, float]], pss: dict[str, float]) -> list[
     return lines
 
 
-def write_readme(lines: list[str]) -> None:
-    """Put the table between the README's marks."""
-    path = ROOT / "README.md"
-    text = path.read_text()
-    before, begin, rest = text.partition(README_MARKS[0])
-    _, end, after = rest.partition(README_MARKS[1])
-    if not (begin and end):
-        raise SystemExit(f"benchmark: {path} has no marks {' … '.join(README_MARKS)}")
-    path.write_text("\n".join([before + begin, *lines, end + after]))
-
-
 def measure(candidates: list[Candidate], rounds: int) -> None:
     """Alternate blocks of the candidates, workload by workload."""
     for number in range(rounds):
@@ -241,7 +230,7 @@ def main() -> None:
         chart.bars("Starting containers: median milliseconds", medians, [row[0] for row in TARGETS])
     )
     if not options.no_readme and len(candidates) == len(paths):
-        write_readme([*lines, "", note])
+        write_between(ROOT / "README.md", "bench-start", [*lines, "", note])
     print(f"{OUTPUT}/start.json, {OUTPUT}/start.svg")
 
 
