@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from runtime.errors import ConfigError, LifecycleError, PolicyError
 from runtime.plan.compile import compile_create
 from runtime.plan.encode import encode_plan
 from runtime.policy.built_in import builtin_names, load_builtin
+from runtime.policy.choose import choose_policy
 from runtime.policy.lower import lower
 from runtime.policy.resolved import Resolved
 from runtime.seccomp import compile as compile_module
@@ -59,6 +61,33 @@ def test_a_site_that_cannot_be_looked_at(call: Invocation) -> None:
     os.symlink(call.policy_dir, call.policy_dir)  # ELOOP stands for whatever else may be wrong
     with pytest.raises(PolicyError):
         gating.find_policy(call, {})
+
+
+def _chosen(choose: Callable[[], Resolved | None]) -> tuple[str, str] | str | None:
+    try:
+        found = choose()
+    except PolicyError as error:
+        return str(error)
+    return None if found is None else (found.name, found.hash)
+
+
+@pytest.mark.parametrize(
+    "site", [None, "", 'floor = ["batch-job"]\n', 'annotation = ["agent"]\ndefault = "ci-runner"\n']
+)
+@pytest.mark.parametrize("asked", [None, "agent", "none", "no-such", "./file.yaml"])
+@pytest.mark.parametrize("annotation", [None, "agent", "ci-runner", "none", "", "/etc/passwd"])
+def test_the_short_way_to_a_built_in_policy(
+    call: Invocation, site: str | None, asked: str | None, annotation: str | None
+) -> None:
+    """Leads where the long one does, and is none where the site has rules."""
+    if site is not None:
+        Path(call.policy_dir).mkdir(mode=0o755)
+        if site:
+            Path(call.policy_dir, "config.toml").write_text(site)
+    call.policy = asked
+    annotations = {} if annotation is None else {gating.ANNOTATION: annotation}
+    wanted = _chosen(lambda: choose_policy(asked, annotations, call.root, call.policy_dir))
+    assert _chosen(lambda: gating.find_policy(call, {"annotations": annotations})) == wanted
 
 
 def test_an_annotation_that_asks_to_be_recorded(call: Invocation) -> None:
