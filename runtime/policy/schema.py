@@ -254,7 +254,7 @@ class Policy(_Section):
     extends: Annotated[
         list[Text],
         BeforeValidator(_listed),
-        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+        WithJsonSchema({"anyOf": [_STRING, {"type": "array", "items": _STRING}]}),
     ] = Field(default=[], description="policies that hold as well: built-in names, or files relative to this one")
     requirements: Requirements = Field(default=Requirements(), description="mechanisms that must be there")
     syscalls: Syscalls | None = Field(default=None, description="system calls (default: all that config.json allows)")

@@ -60,6 +60,8 @@ def test_the_examples_of_the_page_are_policies(text: str) -> None:
 
 @given(st.dictionaries(st.sampled_from(list(Policy.model_fields)), VALUES, max_size=5))
 @example({"version": -1})
+@example({"extends": ""})
+@example({"extends": [""]})
 def test_the_schema_judges_shapes_as_the_models_do(document: dict[str, Any]) -> None:
     """What the models take the schema takes; what it refuses they refuse."""
     document["name"] = "x"
