@@ -75,6 +75,18 @@ def test_one_kind_one_set_of_programs(make: Callable[[], Container]) -> None:
     assert started(third) == first
 
 
+def test_a_cgroup_that_has_the_programs_already(make: Callable[[], Container]) -> None:
+    """One that was left behind takes the next container of the kind; each program is in it once, at every hook."""
+    one, other = make(), make()
+    other.bundle.linux["cgroupsPath"] = one.bundle.linux["cgroupsPath"]
+    first = started(one)
+    one.kill("KILL").ok()
+    one.wait_for("stopped")
+    assert started(other) == first
+    other.start()
+    other.wait_for_output("ready")
+
+
 def test_other_rules_other_programs(make: Callable[[], Container]) -> None:
     """One port makes another kind; the device's program is the same."""
     one, other = make(), make()

@@ -60,12 +60,20 @@ static int make_programs(struct run *run, char *table, int *programs)
 	return ret;
 }
 
+/* A cgroup that was there before may have a shared program already, from a container that ended or was killed halfway: the kernel refuses
+ * to have one twice, and takes it in its own place only where it is. */
+static int attach(int cgroup, int program, uint32_t attach_type)
+{
+	int ret = bpf_program_attach(cgroup, program, attach_type, -1);
+	return ret == -EINVAL && bpf_program_attach(cgroup, program, attach_type, program) >= 0 ? 0 : ret;
+}
+
 static int attach_programs(struct run *run, int cgroup, const char *table, const int *programs)
 {
 	const struct bpf_table_head *head = (const void *)table;
 	const struct bpf_table_program *rows = bpf_table_programs(table);
 	for (uint32_t i = 0; i < head->program_count; i++) {
-		int ret = bpf_program_attach(cgroup, programs[i], rows[i].attach_type, -1);
+		int ret = attach(cgroup, programs[i], rows[i].attach_type);
 		if (ret < 0)
 			return program_failed(run, &rows[i], ret);
 	}
