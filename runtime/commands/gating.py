@@ -81,10 +81,10 @@ def is_learning(invocation: Invocation, config: "Mapping[str, Any]") -> bool:
 def _is_absent(directory: str) -> bool:
     """Whether the site has no config for sure: one that we may only not look at, or that others could have removed, had a floor."""
     try:
-        status = posix.stat(directory)
-        if status.st_mode & 0o022 or status.st_uid not in (0, posix.geteuid()):
-            return False  # refused by name where files are read
-        posix.stat(f"{directory}/{SITE_NAME}")
+        status = posix.lstat(directory)
+        if status.st_mode & 0o170000 == 0o120000 or status.st_mode & 0o022 or status.st_uid not in (0, posix.geteuid()):
+            return False  # followed, or refused by name, where files are read
+        posix.lstat(f"{directory}/{SITE_NAME}")
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

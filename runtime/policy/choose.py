@@ -9,6 +9,8 @@
 Where several hold, each is a layer of its own and none can lift what another forbids.
 """
 
+import posix
+
 from runtime.errors import PolicyError
 from runtime.policy.artefact import kept_or_made, load_policy
 from runtime.policy.built_in import builtin_names
@@ -86,6 +88,7 @@ def load_site(root: str, directory: str) -> "dict[str, Any] | None":
     path = f"{directory}/config.toml"
     data = read_trusted(path, directory)
     if data is None:
+        _check_nothing(directory, path)
         return None
 
     def compile_it() -> "dict[str, Any]":
@@ -94,3 +97,14 @@ def load_site(root: str, directory: str) -> "dict[str, Any] | None":
         return {"sources": [], **parse_site(data, path)}
 
     return kept_or_made((b"site", data), root, directory, compile_it)
+
+
+def _check_nothing(*paths: str) -> None:
+    """Links that lead to nothing: whoever made them wanted a config, which may only not be mounted yet.  Raises: PolicyError."""
+    for path in paths:
+        try:
+            target = posix.readlink(path)
+        except OSError:
+            continue  # no link, or not there at all
+        if not posix.access(path, posix.F_OK):
+            raise PolicyError([f"{path}: links to {target}, which is not there"])

@@ -63,6 +63,20 @@ def test_a_site_that_cannot_be_looked_at(call: Invocation) -> None:
         gating.find_policy(call, {})
 
 
+@pytest.mark.parametrize("asked", [None, "agent"])
+def test_a_site_behind_links_that_lead_nowhere(call: Invocation, asked: str | None) -> None:
+    """Neither the directory nor the config is absent for sure."""
+    call.policy = asked
+    os.symlink("gone", call.policy_dir)
+    with pytest.raises(PolicyError, match="links to gone, which is not there"):
+        gating.find_policy(call, {})
+    os.remove(call.policy_dir)
+    Path(call.policy_dir).mkdir(mode=0o755)
+    os.symlink("gone", Path(call.policy_dir, gating.SITE_NAME))
+    with pytest.raises(PolicyError, match=r"config\.toml: links to gone, which is not there"):
+        gating.find_policy(call, {})
+
+
 def _chosen(choose: Callable[[], Resolved | None]) -> tuple[str, str] | str | None:
     try:
         found = choose()

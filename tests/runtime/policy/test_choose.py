@@ -161,6 +161,22 @@ def test_what_others_could_have_written_is_refused(site: Site, tmp_path: Path) -
     assert "is longer than 256 KiB" in site.refuses(str(tmp_path / "long.yaml"))
 
 
+@pytest.mark.parametrize("choice", [{}, {"flag": "web-server"}, {"annotation": "web-server"}, {"flag": "none"}])
+def test_a_config_that_is_not_mounted_yet(site: Site, choice: dict[str, str]) -> None:
+    """A link to it says that there are rules: nothing starts without them; one that leads to a directory without a config is none."""
+    link = site.directory / "config.toml"
+    link.symlink_to("elsewhere/config.toml")
+    said = f"{link}: links to elsewhere/config.toml, which is not there"
+    assert said in site.refuses(**choice)
+    link.unlink()
+    site.directory.rename(site.directory.with_name("real"))
+    site.directory.symlink_to("real")
+    assert bool(site.names(**choice)) == ("web-server" in choice.values())
+    site.directory.unlink()
+    site.directory.symlink_to("gone")
+    assert f"{site.directory}: links to gone, which is not there" in site.refuses(**choice)
+
+
 def test_directories_of_the_site_are_no_ones_either(site: Site, tmp_path: Path) -> None:
     """Whoever can write there could take the config away, and the floor with it; a file that the operator names may lie anywhere."""
     site.policy("mine")
