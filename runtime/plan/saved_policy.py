@@ -31,13 +31,17 @@ def encode_saved(
 def decode_saved(data: bytes) -> "Held":
     """What `encode_saved` wrote: the gate as exec needs it, the bound, the parts of the process.  Raises: ValueError when it is not that."""
     try:
-        saved: Any = loads(data)  # noqa: S302 - written by create into a directory that is ours alone
-        found, _name, landlock, listener, bound, process, _layers = saved
+        found, *parts = _loads(data)
+        if found == _FORMAT:
+            _name, landlock, listener, bound, process, _layers = parts
+            return Gate(landlock=landlock, listener=listener), bound, process
     except (EOFError, TypeError, ValueError):
         raise ValueError(f"{SAVED_NAME} is damaged") from None
-    if found != _FORMAT:
-        raise ValueError(f"{SAVED_NAME} was written by another version")
-    return Gate(landlock=landlock, listener=listener), bound, process
+    raise ValueError(f"{SAVED_NAME} was written by another version")  # whose parts may be more, or fewer
+
+
+def _loads(data: bytes) -> "Any":
+    return loads(data)  # noqa: S302 - written by create into a directory that is ours alone
 
 
 def decode_layers(data: bytes) -> "tuple[str, Bound, list[dict[str, Any]]]":
@@ -45,7 +49,7 @@ def decode_layers(data: bytes) -> "tuple[str, Bound, list[dict[str, Any]]]":
     from runtime.policy.packed import unpack_layers
 
     decode_saved(data)
-    _found, name, _landlock, _listener, bound, _process, layers = loads(data)  # noqa: S302 - as above
+    _found, name, _landlock, _listener, bound, _process, layers = _loads(data)
     try:
         return name, bound, unpack_layers(layers)
     except (EOFError, TypeError, ValueError):

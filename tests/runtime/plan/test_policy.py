@@ -1,5 +1,6 @@
 """A policy's operations: the tree closed around its open places, Landlock before the last filter, files for exec and the broker."""
 
+from marshal import dumps
 from typing import Any
 
 import pytest
@@ -135,3 +136,12 @@ def test_damaged_files(data: bytes) -> None:
     """Are said to be so."""
     with pytest.raises(ValueError, match=r"^policy\.bin is damaged$"):
         decode_saved(data)
+
+
+@pytest.mark.parametrize("parts", [5, 6, 7])
+def test_files_of_another_version(parts: int) -> None:
+    """Are said to be so, whatever else is in them."""
+    data = dumps((1, *range(parts - 1)), 2)
+    with pytest.raises(ValueError, match=r"^policy\.bin was written by another version$"):
+        decode_saved(data)
+
