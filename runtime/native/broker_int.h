@@ -177,6 +177,7 @@ struct broker {
 	_Atomic uint32_t inflight;      /* calls of all containers */
 	_Atomic uint32_t waits;         /* calls that wait for somebody else, of all containers */
 	_Atomic int idle;               /* workers that wait for whoever calls */
+	_Atomic uint64_t rush_ns;       /* when the last of them took a call */
 	sem_t tick;                     /* wakes the clock before its time */
 	_Atomic uint32_t pace;          /* enum pace: how often the clock looks */
 	_Atomic unsigned started;       /* places among `workers` that were ever used: those before this one */

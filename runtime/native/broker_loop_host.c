@@ -46,9 +46,11 @@ static bool receive_next(struct worker *worker, struct container *container)
 }
 
 /* True: the worker waits for the next one, too. */
-static bool serve_call(struct worker *worker, struct container *container)
+static bool serve_call(struct worker *worker, struct container *container, bool first)
 {
 	worker->received_ns = now_ns();
+	if (first)
+		stay_note_rush(worker);
 	atomic_fetch_add_explicit(&container->received, 1, memory_order_relaxed);
 	atomic_fetch_add(&worker->broker->inflight, 1);
 	atomic_fetch_add(&container->inflight, 1);
@@ -76,7 +78,7 @@ static void serve(struct worker *worker, struct container *container, uint32_t e
 		}
 		if (!(first ? receive(container, worker->slot) : receive_next(worker, container)))
 			break;
-		more = serve_call(worker, container);
+		more = serve_call(worker, container, first);
 	}
 	stay_end(worker, container);
 }

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 
+#define RUSH_NS 10000000 /* nobody stays for so long when there was nobody left for the next call */
 #define CROWD_CALLS 256u /* so many calls are served by whoever is free, when threads take turns or one was slow */
 #define TURN 3u          /* calls of one thread that make up for a change of threads */
 #define TURNS_MAX 8u
@@ -77,12 +78,25 @@ static bool is_crowded(struct container *container, uint32_t tid)
 	return left > 0;
 }
 
+/* Workers that wait for one container each are missed where many call. */
+static bool is_rush(const struct worker *worker)
+{
+	return (int64_t)(worker->received_ns - atomic_load_explicit(&worker->broker->rush_ns, memory_order_relaxed)) < RUSH_NS;
+}
+
+/* With a call whose event the worker has taken from the epoll. */
+void stay_note_rush(struct worker *worker)
+{
+	if (atomic_load_explicit(&worker->broker->idle, memory_order_relaxed) == 0)
+		atomic_store_explicit(&worker->broker->rush_ns, worker->received_ns, memory_order_relaxed);
+}
+
 /* Whether the call that was received now is one of many that follow each other. */
 bool stay_is_worth_it(struct worker *worker, struct container *container)
 {
 	uint64_t before = atomic_load_explicit(&container->last_ns, memory_order_relaxed);
 	atomic_store_explicit(&container->last_ns, worker->received_ns, memory_order_relaxed);
-	bool worth_it = !is_crowded(container, worker->slot->notif.pid) && worker->received_ns - before < STAY_NS &&
+	bool worth_it = !is_crowded(container, worker->slot->notif.pid) && worker->received_ns - before < STAY_NS && !is_rush(worker) &&
 			atomic_load_explicit(&worker->broker->idle, memory_order_relaxed) > 0;
 	if (worth_it && atomic_load(&worker->broker->pace) != STAYING)
 		clock_wake(worker->broker, STAYING);
@@ -93,7 +107,7 @@ bool stay_is_worth_it(struct worker *worker, struct container *container)
 bool stay_goes_on(struct worker *worker, struct container *container)
 {
 	struct broker *broker = worker->broker;
-	return atomic_load_explicit(&worker->holds, memory_order_relaxed) &&
+	return atomic_load_explicit(&worker->holds, memory_order_relaxed) && !is_rush(worker) &&
 	       atomic_load_explicit(&broker->idle, memory_order_relaxed) > 0 && !atomic_load(&broker->stopping) &&
 	       !atomic_load(&worker->home) && !container->removed && !container->gone && may_bring_another(broker, container);
 }
