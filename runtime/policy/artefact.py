@@ -10,7 +10,7 @@ from marshal import dumps, loads
 from runtime.errors import PolicyError
 from runtime.policy.built_in import FORMAT, builtin_names, load_builtin
 from runtime.policy.packed import pack_layers, unpack_layers
-from runtime.policy.resolved import SUFFIXES, Resolved, is_file, wants_landlock, wants_limits
+from runtime.policy.resolved import ABSENT, SUFFIXES, Resolved, is_file, wants_landlock, wants_limits
 from runtime.policy.trusted import read_trusted
 from runtime.state.kept import Kept, digest
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 POLICIES = "@policies"
-_MAGIC = b"postern policy 3\n"
+_MAGIC = b"postern policy 4\n"
 
 
 def load_policy(word: str, root: str, directory: str, beside: str = "", asker: str = "") -> Resolved:
@@ -108,6 +108,6 @@ def _is_current(sources: "list[list[str]]", directory: str, known: "dict[str, st
                 return False
             continue
         data = read_trusted(path, directory)
-        if data is None or digest(data) != compiled:
+        if (ABSENT if data is None else digest(data)) != compiled:
             return False
     return True

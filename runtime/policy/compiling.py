@@ -13,7 +13,7 @@ from runtime.policy.built_in import FORMAT, builtin_names, load_builtin
 from runtime.policy.load import dotted, format_found, load_policy
 from runtime.policy.names import nearest
 from runtime.policy.normalise import normalise
-from runtime.policy.resolved import SUFFIXES, is_file
+from runtime.policy.resolved import ABSENT, SUFFIXES, is_file
 from runtime.policy.trusted import read_trusted
 from runtime.state.kept import digest
 
@@ -122,7 +122,11 @@ class _Compiler:
             candidates = [word if word[:1] == "/" else f"{path.rpartition('/')[0]}/{word}"]
         else:
             candidates = [f"{self._directory}/policies/{word}{suffix}" for suffix in SUFFIXES]
-        return next((_tidy(one) for one in candidates if self._exists(one)), None)
+        for one in candidates:
+            if self._exists(one):
+                return _tidy(one)
+            self.sources.append([one, ABSENT])  # it would come first if it were there
+        return None
 
     def _exists(self, path: str) -> bool:
         try:

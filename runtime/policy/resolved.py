@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     Layers = list[dict[str, Any]]
 
 SUFFIXES = (".yaml", ".yml", ".json")
+ABSENT = ""  # the digest of a source that is not there
 
 
 def is_file(word: str) -> bool:

@@ -240,6 +240,17 @@ def test_a_policy_is_compiled_once(site: Site, monkeypatch: pytest.MonkeyPatch) 
     assert {entry.stat().st_mode & 0o777 for entry in kept.iterdir()} == {0o600}
 
 
+def test_what_comes_to_stand_before_a_source(site: Site) -> None:
+    """A name means the first file that there is of it: one that was not there is found, and missed when it goes."""
+    site.policy("mine", "extends: [base]\n")
+    write(site.directory / "policies" / "base.json", '{"name": "late"}')
+    assert site.names("mine") == site.names("mine") == ["late", "mine"]
+    first = site.policy("base")
+    assert site.names("mine") == site.names("mine") == ["base", "mine"]
+    os.remove(first)
+    assert site.names("mine") == ["late", "mine"]
+
+
 def test_what_was_kept_is_used_only_when_it_is_ours_and_whole(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A damaged or foreign file, and a directory that others can write, mean that the policy is compiled again."""
     path = site.policy("mine")
