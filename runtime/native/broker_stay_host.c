@@ -87,8 +87,11 @@ static bool is_rush(const struct worker *worker)
 /* With a call whose event the worker has taken from the epoll. */
 void stay_note_rush(struct worker *worker)
 {
-	if (atomic_load_explicit(&worker->broker->idle, memory_order_relaxed) == 0)
-		atomic_store_explicit(&worker->broker->rush_ns, worker->received_ns, memory_order_relaxed);
+	struct broker *broker = worker->broker;
+	uint64_t last = atomic_load_explicit(&broker->rush_ns, memory_order_relaxed);
+	/* not at each call: other processors read it */
+	if (atomic_load_explicit(&broker->idle, memory_order_relaxed) == 0 && (int64_t)(worker->received_ns - last) > RUSH_NS / 8)
+		atomic_store_explicit(&broker->rush_ns, worker->received_ns, memory_order_relaxed);
 }
 
 /* Whether the call that was received now is one of many that follow each other. */
