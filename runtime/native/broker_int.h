@@ -178,6 +178,7 @@ struct broker {
 	_Atomic uint32_t waits;         /* calls that wait for somebody else, of all containers */
 	_Atomic int idle;               /* workers that wait for whoever calls */
 	_Atomic uint64_t rush_ns;       /* when the last of them took a call */
+	_Atomic uint32_t latest;        /* the container whose call was taken from the epoll last */
 	sem_t tick;                     /* wakes the clock before its time */
 	_Atomic uint32_t pace;          /* enum pace: how often the clock looks */
 	_Atomic unsigned started;       /* places among `workers` that were ever used: those before this one */

@@ -50,7 +50,7 @@ static bool serve_call(struct worker *worker, struct container *container, bool 
 {
 	worker->received_ns = now_ns();
 	if (first)
-		stay_note_rush(worker);
+		stay_note_rush(worker, container);
 	atomic_fetch_add_explicit(&container->received, 1, memory_order_relaxed);
 	atomic_fetch_add(&worker->broker->inflight, 1);
 	atomic_fetch_add(&container->inflight, 1);

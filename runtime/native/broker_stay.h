@@ -8,7 +8,7 @@ void stay_begin(struct worker *worker, struct container *container);   /* whose 
 void stay_release(struct worker *worker, struct container *container); /* the next call is whoever's; the clock may do it, too */
 void stay_end(struct worker *worker, struct container *container);
 void stay_was_slow(struct container *container);
-void stay_note_rush(struct worker *worker);
+void stay_note_rush(struct worker *worker, const struct container *container);
 bool stay_is_worth_it(struct worker *worker, struct container *container);
 bool stay_goes_on(struct worker *worker, struct container *container);
 /* Around a wait for a call: the epoch is given up, and only here is a worker interrupted by `rouse`. */

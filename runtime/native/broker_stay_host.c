@@ -84,10 +84,14 @@ static bool is_rush(const struct worker *worker)
 	return (int64_t)(worker->received_ns - atomic_load_explicit(&worker->broker->rush_ns, memory_order_relaxed)) < RUSH_NS;
 }
 
-/* With a call whose event the worker has taken from the epoll. */
-void stay_note_rush(struct worker *worker)
+/* With a call whose event the worker has taken from the epoll. One container's calls alone are no rush, though two workers may take turns
+ * with them: the caller goes on before the one that has answered it is back. */
+void stay_note_rush(struct worker *worker, const struct container *container)
 {
 	struct broker *broker = worker->broker;
+	if (atomic_load_explicit(&broker->latest, memory_order_relaxed) == container->generation)
+		return;
+	atomic_store_explicit(&broker->latest, container->generation, memory_order_relaxed);
 	uint64_t last = atomic_load_explicit(&broker->rush_ns, memory_order_relaxed);
 	/* not at each call: other processors read it */
 	if (atomic_load_explicit(&broker->idle, memory_order_relaxed) == 0 && (int64_t)(worker->received_ns - last) > RUSH_NS / 8)
