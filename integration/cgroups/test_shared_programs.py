@@ -118,6 +118,26 @@ def test_rules_that_are_changed_are_one_container_s_own(make: Callable[[], Conta
     assert changed["INET4_CONNECT"] != first["INET4_CONNECT"]
 
 
+def test_an_apply_after_one_that_was_killed(container: Container) -> None:
+    """A loosening that never came to its end is in force, and not saved: the next policy takes it back, whatever it changes itself."""
+    first = started(container)
+    wide, other = container.bundle.path / "wide.yaml", container.bundle.path / "other.yaml"
+    wide.write_text(RULES.replace("shared", "wide").replace("10.0.0.0/8", "0.0.0.0/1"))
+    other.write_text("name: other\nversion: 1\nnetwork: {egress: [10.0.0.0/8, 192.168.0.0/16], ingress: [loopback]}\n")
+    saved = container.runtime.root / container.id / "policy.bin"
+    before = saved.read_bytes()
+    container.call("policy", "apply", "--loosen", container.id, str(wide)).ok()
+    loosened = attached(container)
+    assert loosened["INET4_CONNECT"] != first["INET4_CONNECT"]
+    saved.rename(saved.with_name(".policy.bin.new"))
+    saved.write_bytes(before)
+    said = container.call("policy", "apply", container.id, str(other)).ok().out
+    assert "network: replaced" in said
+    assert attached(container)["INET4_CONNECT"] not in (loosened["INET4_CONNECT"], first["INET4_CONNECT"])
+    assert not saved.with_name(".policy.bin.new").exists()
+    assert "network: unchanged" in container.call("policy", "apply", container.id, str(other)).ok().out
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 

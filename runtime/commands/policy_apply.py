@@ -34,6 +34,7 @@ from runtime.state.lifecycle import require
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from runtime.host.facts import HostFacts
@@ -100,20 +101,20 @@ def _exchange(call: PolicyCall, container: Container, word: str, loosen: bool) -
     if after.hierarchy not in ("", before.hierarchy):
         check_mounts(container.state.pid, container.state.cgroup_path, after.hierarchy)
     gate = make_gate(new, after, facts, invocation.root)
+    files = [(name, data) for name, data in ((TABLE_NAME, gate.table), (SAVED_NAME, gate.saved)) if data]
+    unfinished = _stage(container.dir_fd, files)
     said = {"policy": new.name, "broker": "unchanged", "network": "unchanged", "resources": "unchanged"}
     if gate.table:
         said["broker"] = _swap(invocation.root, container.state.container_id, gate.table, loosen)
-    if before.network != after.network:
+    if before.network != after.network or (unfinished and after.network is not None):
         from runtime.network.apply import replace_network
 
         replace_network(container.state.cgroup_mount, container.state.cgroup_path, after.network)
         said["network"] = "replaced"
-    if _resources(before) != _resources(after):
+    if _resources(before) != _resources(after) or (unfinished and _resources(after)):
         change_limits(container, _resources(after))
         said["resources"] = "changed"
-    for name, data in ((TABLE_NAME, gate.table), (SAVED_NAME, gate.saved)):
-        if data:
-            _save(container.dir_fd, name, data)
+    _commit(container.dir_fd, files)
     return said
 
 
@@ -270,20 +271,42 @@ def _swap(root: str, container_id: str, table: bytes, loosen: bool) -> str:
     return f"table of {answer['swapped']} listener{'' if answer['swapped'] == 1 else 's'} exchanged"
 
 
-def _save(dir_fd: int, name: str, data: bytes) -> None:
-    """Replace a file of the state directory: whole or not at all."""
-    temporary = f".{name}.new"
+def _stage(dir_fd: int, files: "Sequence[tuple[str, bytes]]") -> bool:
+    """Write what is to be saved beside what is, before anything changes.
+
+    Whether an apply before did not come to its end: what is saved then does not say what is in force.
+    """
+    unfinished = False
+    for name, data in files:
+        try:
+            try:
+                posix.unlink(_staged(name), dir_fd=dir_fd)
+                unfinished = True
+            except FileNotFoundError:
+                pass
+            _write(dir_fd, _staged(name), data)
+        except OSError as error:
+            raise BrokerError(f"{name} cannot be saved for exec: {reason(error)}") from error
+    return unfinished
+
+
+def _write(dir_fd: int, name: str, data: bytes) -> None:
+    fd = posix.open(name, _WRITE, 0o600, dir_fd=dir_fd)
     try:
+        while data:
+            data = data[posix.write(fd, data) :]
+    finally:
+        posix.close(fd)
+
+
+def _commit(dir_fd: int, files: "Sequence[tuple[str, bytes]]") -> None:
+    """Replace the files of the state directory, each whole or not at all; policy.bin, which an apply goes by, is the last."""
+    for name, _data in files:
         try:
-            posix.unlink(temporary, dir_fd=dir_fd)  # of an apply that was killed
-        except FileNotFoundError:
-            pass
-        fd = posix.open(temporary, _WRITE, 0o600, dir_fd=dir_fd)
-        try:
-            while data:
-                data = data[posix.write(fd, data) :]
-        finally:
-            posix.close(fd)
-        posix.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-    except OSError as error:
-        raise BrokerError(f"the policy holds, but {name} cannot be saved for exec: {reason(error)}") from error
+            posix.rename(_staged(name), name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        except OSError as error:
+            raise BrokerError(f"the policy holds, but {name} cannot be saved for exec: {reason(error)}") from error
+
+
+def _staged(name: str) -> str:
+    return f".{name}.new"
