@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import struct
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -136,6 +137,20 @@ def test_an_apply_after_one_that_was_killed(container: Container) -> None:
     assert attached(container)["INET4_CONNECT"] not in (loosened["INET4_CONNECT"], first["INET4_CONNECT"])
     assert not saved.with_name(".policy.bin.new").exists()
     assert "network: unchanged" in container.call("policy", "apply", container.id, str(other)).ok().out
+
+
+def test_several_applies_at_once(container: Container) -> None:
+    """Come one after the other: none takes back what another one brought."""
+    started(container)
+    calls = []
+    for number in range(4):
+        path = container.bundle.path / f"p{number}.yaml"
+        path.write_text(f"name: p{number}\nversion: 1\nnetwork: {{egress: [10.0.0.0/{9 + number}]}}\n")
+        words = container.runtime.argv("policy", "apply", container.id, str(path))
+        calls.append(subprocess.Popen(words, stdout=subprocess.DEVNULL))
+    assert [call.wait() for call in calls] == [0] * len(calls)
+    said = container.call("policy", "apply", container.id, str(container.bundle.path / "p0.yaml")).ok().out
+    assert set(said.splitlines()[0].removeprefix("policy: ").split("+")) == {"shared", "p0", "p1", "p2", "p3"}
 
 
 def _cut(path: Path) -> None:

@@ -6,6 +6,7 @@ process was given cannot be changed from outside: a policy that needs them diffe
 """
 
 import posix
+from fcntl import LOCK_EX, flock
 
 from runtime.commands.broker_client import ask_broker
 from runtime.commands.containers import Container, read_at
@@ -81,6 +82,7 @@ def execute(call: PolicyCall) -> int:
     container = Container(call.invocation.root, check_id(container_id))
     require("update", container.status, container_id)
     try:
+        flock(container.dir_fd, LOCK_EX)  # one after the other: each goes by what the one before left
         said = _exchange(call, container, word, loosen)
     finally:
         container.close()
