@@ -162,6 +162,19 @@ def test_another_command_of_the_same_bundle(container: Container) -> None:
     assert path.exists()
 
 
+def test_the_site_s_floor_lets_nothing_be_learned(container: Container) -> None:
+    """Wherever the site is: what is learned from passes everything."""
+    site = container.bundle.directory("site")
+    site.chmod(0o755)
+    (site / "config.toml").write_text('[policy]\nfloor = ["batch-job"]\n')
+    container.bundle.shell("echo ran").save()
+    words = ("policy", "learn", "--bundle", str(container.bundle.path))
+    done = container.runtime.call(*words, flags=("--policy-dir", str(site)))
+    assert done.rc == 1
+    assert "lets everything pass, and the site has a floor" in done.err
+    assert "ran" not in done.out
+
+
 def test_an_engine_asks_by_annotation(container: Container, broker: Broker) -> None:
     """The container is recorded while the engine runs it; the policy is made of the recording later."""
     container.bundle.file("/etc/hello")
@@ -199,6 +212,33 @@ def test_what_was_denied_is_explained(container: Container) -> None:
     done = container.run("--policy", str(path), "--explain-denials").ok()
     assert "policy: no denial was seen" in done.err
     assert "cannot be seen: what a missing capability" in done.err
+
+
+CHANGES = (
+    "cd /tmp; "
+    'for word in "mkdir d" "ln -s a l" "touch f" "chmod 4755 e" "rm e" "mv e g" "mknod p p" "truncate -s 1 e"; do '
+    "$word 2>/dev/null; echo $word $?; done"
+)
+
+
+@pytest.mark.parametrize("lists", ["write: [/tmp]", "read: [/]", "write: [/tmp]\n  execute: [/bin, /lib]", "write: []"])
+def test_what_is_observed_is_denied_alike(container: Container, lists: str) -> None:
+    """Calls that are noted on their way, since mounts may deny them, are denied by the default of `syscalls` all the same."""
+    for name in ("ln", "chmod", "rm", "mv", "mknod", "truncate", "touch", "mkdir"):
+        link = container.bundle.rootfs / "bin" / name
+        if not link.exists():
+            link.symlink_to("busybox")
+    container.bundle.file("/tmp/e")
+    calls = '["@basic-io", "@memory", "@process", "@identity", "@signal", "@time", open, openat, newfstatat, fstat, getcwd, readlink]'
+    path = container.bundle.path / "policy.yaml"
+    path.write_text(f"name: denied\nsyscalls:\n  default: deny\n  allow: {calls}\nfilesystem:\n  {lists}\n")
+    container.bundle.shell(CHANGES)
+    plain = container.run("--policy", str(path)).ok().out
+    observed = container.run("--policy", str(path), "--explain-denials").ok()
+    assert observed.out == plain
+    assert not [line for line in plain.splitlines() if line.endswith(" 0") and "touch" not in line]
+    assert "syscalls.allow: [mkdir]" in observed.err
+    assert "syscalls.allow: [symlink" in observed.err
 
 
 def test_what_the_kernel_denies_is_explained(container: Container) -> None:

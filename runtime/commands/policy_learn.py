@@ -9,7 +9,7 @@ from oci_schemas.json_text import dumps
 from runtime.broker.learn import learned_calls, learned_policy, remarks, to_yaml
 from runtime.broker.recording import interpreter_of, load_recording, real_path, recording_path
 from runtime.commands.broker_client import ask_broker
-from runtime.commands.invocation import absolute
+from runtime.commands.invocation import Invocation, absolute
 from runtime.commands.launching import CONFIG_NAME, check_config, read_config
 from runtime.commands.learn_run import Ended, run_recorded
 from runtime.commands.learning import LEARN
@@ -76,10 +76,23 @@ def _refusal(output: str) -> int:
     return errno.EROFS if posix.statvfs(place).f_flag & posix.ST_RDONLY else errno.EACCES
 
 
+def _global_words(invocation: Invocation) -> list[str]:
+    """Our own global flags for the call that makes the container: it is made where, how and under whose rules we were told to."""
+    words = ["--root", invocation.root, "--cgroup-manager", invocation.cgroup_manager]
+    if invocation.policy_dir:
+        words += ["--policy-dir", invocation.policy_dir]
+    if invocation.rootless is not None:
+        words += ["--rootless", "true" if invocation.rootless else "false"]
+    report = invocation.report
+    if report.path:
+        words += ["--log", report.path, "--log-format", "json" if report.as_json else "text"]
+    return [*words, "--log-level", report.level]
+
+
 def _run(call: PolicyCall, bundle: str, config: "dict[str, Any]", container_id: str) -> int:
     """Run the bundle in record mode, in the foreground; its exit code."""
     invocation = call.invocation
-    words = [PROGRAM_NAME, "--root", invocation.root, "run", "--policy", LEARN, "--bundle", bundle]
+    words = [PROGRAM_NAME, *_global_words(invocation), "run", "--policy", LEARN, "--bundle", bundle]
     if call.arguments:
         process = {**(config.get("process") or {}), "args": call.arguments}
         fd = posix.memfd_create("learn-config", 0)

@@ -8,6 +8,7 @@ The dict is encoded by `runtime.broker.table`.  Pure.
 from runtime.abi.capabilities import CAPABILITY_BITS
 from runtime.policy.broker_rights import RIGHTS
 from runtime.policy.enforcement import BROKER, needs_broker
+from runtime.policy.lower_denials import hand_on
 from runtime.policy.lower_syscalls import NAMING
 from runtime.policy.sections import ALLOW, ENOSYS, EROFS, ERRNO, KILL, NOTIFY, masked, passing, rule
 
@@ -59,7 +60,7 @@ def lower_broker(findings: "Findings", files: "Files", sections: "list[Section]"
     if findings.mode == "audit":  # nobody asks what a call names that is denied before
         for name in [name for name in calls if any(_denies(section, name) for section in sections)]:
             del calls[name]
-    default = _denials(findings, calls, sections)
+    default = hand_on(findings, calls, sections)
     if not calls and default is None:
         return None
     why = needs_broker(findings) or _needs_rights(findings, calls)
@@ -278,64 +279,3 @@ def _let_pass(sections: "list[Section]", name: str) -> None:
         ]
         if section["defaultAction"] != ALLOW and "otherwise" not in section:
             section["syscalls"].append(rule((name,), ALLOW))
-
-
-def _denials(
-    findings: "Findings", calls: "dict[str, dict[str, Any]]", sections: "list[Section]"
-) -> "dict[str, Any] | None":
-    """audit, ask, or `observe`: what sections would deny goes to the broker instead, which answers, asks, or only notes it.
-
-    Returns the entry for calls that no section names.  A call that the broker answers for another reason keeps its denial in the
-    filter, but for audit, where nothing may be denied; so does one that fails with several numbers.
-    """
-    if findings.mode == "enforce" and not findings.observe:
-        return None
-    default: dict[str, Any] | None = None
-    named = {
-        name for section in sections if "by" in section for entry in section["syscalls"] for name in entry["names"]
-    }
-    for section in sections:
-        if section.get("guard"):
-            continue
-        section["syscalls"] = [part for entry in section["syscalls"] for part in _handed_on(findings, calls, entry)]
-        if section["defaultAction"] not in (ERRNO, KILL) or (
-            section["defaultAction"] == KILL and findings.mode != "audit"
-        ):
-            continue
-        errno = section.pop("defaultErrnoRet", 1)
-        section["defaultAction"] = NOTIFY
-        if "otherwise" in section:
-            for name in {name: None for entry in section["syscalls"] for name in entry["names"]}:
-                calls.setdefault(name, {"handler": "deny", "errno": errno, "rule": findings.denials.get(name)})
-        else:
-            section["otherwise"] = NOTIFY
-            section["syscalls"].append(rule(("write",), ALLOW))
-            denial = {"handler": "deny", "errno": errno, "rule": section["by"]}
-            # what another layer names and this one does not is denied by this one's default
-            for name in named.difference(*[entry["names"] for entry in section["syscalls"]]):
-                calls.setdefault(name, denial)
-            default = default or denial
-    return default
-
-
-def _handed_on(
-    findings: "Findings", calls: "dict[str, dict[str, Any]]", entry: "dict[str, Any]"
-) -> "list[dict[str, Any]]":
-    """A denying rule as one that notifies, for those of its calls for which it can be."""
-    if entry["action"] != ERRNO and not (entry["action"] == KILL and findings.mode == "audit"):
-        return [entry]
-    errno = entry.get("errnoRet", 1)
-    told: list[str] = []
-    kept: list[str] = []
-    for name in entry["names"]:
-        call = calls.setdefault(name, {"handler": "deny", "errno": errno, "rule": findings.denials.get(name)})
-        agrees = findings.mode == "audit" or (call["handler"], call["errno"]) == ("deny", errno)
-        # the kernel would deadlock a listener over write
-        (told if agrees and name != "write" else kept).append(name)
-    parts = [{"names": told, "action": NOTIFY}] if told else []
-    parts += [{"names": kept, "action": entry["action"]}] if kept and findings.mode != "audit" else []
-    for part in parts:
-        part.update({key: value for key, value in entry.items() if key in ("args", "joint")})
-        if part["action"] == ERRNO:
-            part["errnoRet"] = errno
-    return parts

@@ -86,7 +86,7 @@ def _chosen(choose: Callable[[], Resolved | None]) -> tuple[str, str] | str | No
 
 
 @pytest.mark.parametrize(
-    "site", [None, "", 'floor = ["batch-job"]\n', 'annotation = ["agent"]\ndefault = "ci-runner"\n']
+    "site", [None, "", '[policy]\nfloor = ["batch-job"]\n', '[policy]\nannotation = ["agent"]\ndefault = "ci-runner"\n']
 )
 @pytest.mark.parametrize("asked", [None, "agent", "none", "no-such", "./file.yaml"])
 @pytest.mark.parametrize("annotation", [None, "agent", "ci-runner", "none", "", "/etc/passwd"])
