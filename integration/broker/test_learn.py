@@ -154,6 +154,14 @@ def test_a_socket_that_is_not_there_is_not_learned(container: Container) -> None
     assert container.run("--policy", str(path)).ok().out == done.stdout.rpartition(f"{path}:")[0]
 
 
+def test_a_policy_on_standard_output(container: Container) -> None:
+    """Stands there alone: what the program says goes aside."""
+    container.bundle.shell("echo hello").save()
+    done = container.call("policy", "learn", "--bundle", str(container.bundle.path)).ok()
+    assert "execve" in yaml.safe_load(done.out)["syscalls"]["allow"]
+    assert "hello" in done.err
+
+
 def test_another_command_of_the_same_bundle(container: Container) -> None:
     """What follows -- runs in the place of the bundle's own command, and its exit code is ours."""
     container.bundle.shell("echo bundle")

@@ -2,7 +2,9 @@
 
 import posix
 import sys
+import time
 
+from oci_schemas.json_text import quote
 from runtime.broker.control import Client, Refused
 from runtime.broker.keeper_wire import TABLE, Message
 from runtime.broker.table import decode_head
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from runtime.broker.service import Service
 
 _TYPE_MASK, _REGULAR = 0o170000, 0o100000
+_SILENCE_SECONDS, _SAID_MAX = 10.0, 1000
 _LOG_MAX = 1 << 20
 _STATISTICS = (
     "received",
@@ -32,12 +35,25 @@ _STATISTICS = (
 )
 
 
+_said: dict[str, float] = {}  # what was complained of lately, and when
+
+
 def complain(line: str) -> None:
-    """A line for whoever operates the broker: standard error is its log, which begins anew when it is large."""
+    """A line for whoever operates the broker: standard error is its log, which begins anew when it is large.
+
+    What comes up again with every call is said once in ten seconds.
+    """
+    now = time.monotonic()
+    if now < _said.get(line, 0):
+        return
+    if len(_said) > _SAID_MAX:
+        _said.clear()
+    _said[line] = now + _SILENCE_SECONDS
     status = posix.fstat(2)
     if status.st_mode & _TYPE_MASK == _REGULAR and status.st_size > _LOG_MAX:
         posix.ftruncate(2, 0)
-    sys.stderr.write(f"broker: {line}\n")
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    sys.stderr.write(f'time="{stamp}" level=warning msg={quote(f"broker: {line}")}\n')
     sys.stderr.flush()
 
 

@@ -13,6 +13,8 @@ from runtime.launch.report import reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.commands.invocation import Invocation
 
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -30,14 +32,17 @@ class Ended(Exception):
         super().__init__(f"ended by {signal.Signals(number).name}")
 
 
-def run_recorded(invocation: "Invocation", words: list[str], container_id: str) -> int:
-    """Run `postern WORDS`, which makes the container; its exit code.  Raises: Ended, when the container is gone; SyscallError."""
+def run_recorded(invocation: "Invocation", words: list[str], container_id: str, aside: bool) -> int:
+    """Run `postern WORDS`, which makes the container; its exit code.
+
+    `aside`: what it writes to standard output goes to standard error.  Raises: Ended, when the container is gone; SyscallError.
+    """
     # who started us may have asked to be left alone, as nohup does
     watched = [number for number in _ASKING if signal.getsignal(number) is not signal.SIG_IGN]
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [*watched, signal.SIGCHLD])
     try:
-        pid = _spawn(invocation, words)
+        pid = _spawn(invocation, words, [(posix.POSIX_SPAWN_DUP2, 2, 1)] if aside else [])
         number = _wait(pid, watched)
         if number:
             _end(invocation, pid, container_id)
@@ -50,8 +55,7 @@ def run_recorded(invocation: "Invocation", words: list[str], container_id: str) 
     return code if code >= 0 else 128 - code
 
 
-def _spawn(invocation: "Invocation", words: list[str], quiet: bool = False) -> int:
-    actions = [(posix.POSIX_SPAWN_OPEN, fd, "/dev/null", posix.O_RDWR, 0) for fd in (1, 2)] if quiet else ()
+def _spawn(invocation: "Invocation", words: list[str], actions: "list[tuple[Any, ...]]") -> int:
     program = f"/proc/self/fd/{invocation.exe_fd}"
     return posix.posix_spawn(program, words, dict(posix.environ), file_actions=actions, setsigmask=[])
 
@@ -72,13 +76,14 @@ def _wait(pid: int, watched: list[signal.Signals]) -> int:
 def _end(invocation: "Invocation", pid: int, container_id: str) -> None:
     """Kill and delete the container, however far it has come, and see its maker off."""
     delete = [PROGRAM_NAME, "--root", invocation.root, "delete", "--force", container_id]
+    quiet = [(posix.POSIX_SPAWN_OPEN, fd, "/dev/null", posix.O_RDWR, 0) for fd in (1, 2)]
     end = monotonic() + _PATIENCE_SECONDS
     posix.kill(pid, signal.SIGTERM)  # what has not made a container yet makes none any more
     while True:
-        posix.waitpid(_spawn(invocation, delete, quiet=True), 0)
+        posix.waitpid(_spawn(invocation, delete, quiet), 0)
         if posix.waitid(posix.P_PID, pid, posix.WEXITED | posix.WNOHANG) is not None:
             break
         if monotonic() > end:
             posix.kill(pid, signal.SIGKILL)
         sleep(_PAUSE_SECONDS)
-    posix.waitpid(_spawn(invocation, delete, quiet=True), 0)  # what it made just before it ended
+    posix.waitpid(_spawn(invocation, delete, quiet), 0)  # what it made just before it ended

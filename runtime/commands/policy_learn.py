@@ -98,7 +98,8 @@ def _run(call: PolicyCall, bundle: str, config: "dict[str, Any]", container_id: 
         fd = posix.memfd_create("learn-config", 0)
         posix.write(fd, dumps({**config, "process": process}))
         words += ["--config", f"/proc/self/fd/{fd}"]
-    return run_recorded(invocation, [*words, container_id], container_id)
+    # the policy is what standard output is for, unless it goes to a file
+    return run_recorded(invocation, [*words, container_id], container_id, call.text("output") is None)
 
 
 def interpreters(rootfs: str, args: list[str]) -> list[str]:

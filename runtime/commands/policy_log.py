@@ -29,7 +29,7 @@ _PAUSE_SECONDS = 0.2
 _TURNS = 5  # so many pauses between two looks at whether the container has ended
 _UNSERVED = (
     "its policy has no need of the broker, and what the kernel denies by itself is heard of only where a broker serves the container; "
-    "run --explain-denials has it noted"
+    "run --explain-denials has it noted, and for an engine's container a copy of the policy with `broker: {mode: audit}`"
 )
 _WORDS = {
     "deny": "denied",

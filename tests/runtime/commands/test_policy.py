@@ -227,6 +227,20 @@ def test_import_says_what_it_lost(invocation: Invocation, tmp_path: Path, capfd:
         run(invocation, "import", str(tmp_path / "gone"))
 
 
+def test_import_says_what_check_would(
+    invocation: Invocation, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A profile that leaves out what starting takes here; and never is a profile written over by what it was made of."""
+    rule = {"names": ["read", "write", "close", "openat", "execve", "exit_group"], "action": "SCMP_ACT_ALLOW"}
+    path = write(tmp_path / "old.json", json.dumps({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [rule]}))
+    assert run(invocation, "import", path) == 0
+    why = "syscalls: denies what starting a program takes: close_range"
+    assert capfd.readouterr().err == f"{path}: policy check refuses what was made of it: line 4: {why}\n"
+    (tmp_path / "link.json").symlink_to("old.json")
+    with pytest.raises(UsageError, match="is the profile itself"):
+        run(invocation, "import", path, "-o", str(tmp_path / "link.json"))
+
+
 def test_schema_is_the_published_one(invocation: Invocation, capfd: pytest.CaptureFixture[str]) -> None:
     """For editors."""
     assert run(invocation, "schema") == 0

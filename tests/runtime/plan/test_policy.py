@@ -144,4 +144,3 @@ def test_files_of_another_version(parts: int) -> None:
     data = dumps((1, *range(parts - 1)), 2)
     with pytest.raises(ValueError, match=r"^policy\.bin was written by another version$"):
         decode_saved(data)
-
