@@ -13,7 +13,7 @@ def test_a_complaint_has_its_time_and_comes_once(
     """What comes up with every call does not fill the log; later it is said again."""
     now = [100.0]
     monkeypatch.setattr(operations, "_said", {})
-    monkeypatch.setattr(operations.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     for _ in range(3):
         operations.complain('ask: "x"')
     operations.complain("another")
