@@ -7,12 +7,12 @@ the cheapest mechanism that no race and no other call goes round; one that nothi
 """
 
 from runtime.policy.confinement import check_cgroup_view
-from runtime.policy.enforcement import BPF, BROKER, Findings, check_requirements, needs_bpf
+from runtime.policy.enforcement import BPF, BROKER, SECCOMP, Findings, check_requirements, needs_bpf
 from runtime.policy.launch_calls import check_launch
 from runtime.policy.lower_broker import lower_broker
 from runtime.policy.lower_files import check_files, lower_files
 from runtime.policy.lower_landlock import lower_landlock
-from runtime.policy.lower_network import Network, lower_network
+from runtime.policy.lower_network import Network, has_internet, lower_network
 from runtime.policy.lower_syscalls import lower_syscalls
 from runtime.policy.tighten import capability_bound, open_files, tighten
 from runtime.record import record
@@ -107,9 +107,12 @@ def _network(findings: Findings) -> "tuple[Network | None, dict[str, Ranges]]":
     why = needs_bpf(findings) if network is not None else None
     for layer in findings.layers:
         section = layer.get("network") or {}
+        closed = not has_internet(findings.layers) and has_internet([layer])
         for name in ("egress", "ingress", "bind"):
             for entry in section.get(name) or ():
-                if why is None:
+                if closed:
+                    findings.enforced(layer, entry["rule"], SECCOMP, "no effect: another layer leaves no such socket")
+                elif why is None:
                     asked = findings.mode == "ask" and name != "ingress"
                     note = "dropped without an answer" if name == "ingress" else "denied with EPERM"
                     findings.enforced(layer, entry["rule"], BROKER if asked else BPF, "asked" if asked else note)

@@ -14,6 +14,7 @@ from runtime.seccomp.compile import compile_profiles
 from runtime.seccomp.interpret import decode
 from tests.runtime.plan.drafting import config, facts
 from tests.runtime.policy.layering import files, layer, lowered, network, refusal, row_of, syscalls
+from tests.runtime.policy.traffic import rule as peer
 
 LAUNCH = ["read", "write", "close", "openat", "close_range", "execve", "exit_group"]
 
@@ -272,3 +273,13 @@ def test_nothing_is_given_that_the_config_withholds(layers: list[dict[str, Any]]
             verdict - (1 << 32 if verdict >> 31 else 0) for verdict in (difference.verdict_a, difference.verdict_b)
         ]
         assert signed[1] & ~0xFFFF <= signed[0] & ~0xFFFF, difference
+
+
+def test_peers_that_another_layer_makes_moot() -> None:
+    """Allowing whom to talk to has no effect where another layer leaves no socket to talk with: explain says so."""
+    talking = network(egress=[peer("allow", "10.20.0.0/16")])
+    text = talking["rules"][0]["text"]
+    assert [mechanism for mechanism, _note in row_of(lowered(talking), text)] == ["cgroup_bpf"]
+    found = lowered(talking, network(domains=[1]))
+    assert ("seccomp", "no effect: another layer leaves no such socket") in row_of(found, text)
+    assert "cgroup_bpf" not in [mechanism for mechanism, _note in row_of(found, text)]
