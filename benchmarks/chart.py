@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-COLOURS = ("#1b6ac9", "#c9541b", "#4b8b3b", "#777777")
+COLOURS = ("#1b6ac9", "#c9541b", "#4b8b3b", "#777777", "#8c6bb1")
 WIDTH, LABEL, BAR, GAP = 860, 190, 14, 14
 
 

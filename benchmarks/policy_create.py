@@ -2,10 +2,12 @@
 
     python -m benchmarks.policy_create [--rounds N] [--only POLICY...] [--realtime] [--document]
 
-Containers of the config that dockerd writes, as in `benchmarks.start`.  Blocks of creates with and without each policy alternate,
-the first creates of a block are not counted.  `cached` is any create but the first of its kind; before `first use` the kept results
+Containers of the config that dockerd writes, as in `benchmarks.start`.  Creates with and without each policy alternate.
+`cached` is a create beside a running container of its kind, which the goal is about;
+`alone` is one of a kind that is known and of which no container is there, so that the kernel has lost its programs; before `first use` the kept results
 of policies and filters are removed, so that the policy is compiled and lowered anew; a create without a policy loses its filter
-alike.  What counts is the difference of two medians of one run.  `--realtime` lets the measured part run before
+alike.  `added` is the median of the differences to the create without a policy right before, since machines drift by more than a
+policy costs.  `--realtime` lets the measured part run before
 all else on a busy machine (SCHED_FIFO), `--document` puts the table into docs/policy-enforcement.md.  JSON goes to build/bench.  Must be root.
 """
 
@@ -32,9 +34,10 @@ from runtime.policy.built_in import builtin_names
 
 ROOT = Path(__file__).parents[1]
 OUTPUT = ROOT / "build" / "bench"
-ROUNDS, BLOCK, DISCARDED, FIRST_USES = 12, 10, 2, 2
+ROUNDS, PAIRS, DISCARDED = 16, 8, 1
 DOCUMENT = ROOT / "docs/policy-enforcement.md"
 NONE = "no policy"
+KINDS = ("cached", "alone", "first use")
 GOAL_MS = 1.0
 PRIORITY = 50
 KEPT = ("@gates", "@filters", "@policies", "@programs")
@@ -69,6 +72,16 @@ def fill(candidate: Candidate) -> None:
     bundle.args("/usr/bin/probe", "wait").save()
 
 
+def _standing(candidate: Candidate, directory: Path) -> Path:
+    """A bundle like the candidate's, in another cgroup."""
+    config = json.loads((candidate.waiter.path / "config.json").read_text())
+    config["root"]["path"] = str(candidate.waiter.rootfs)
+    config["linux"]["cgroupsPath"] += f"-{directory.name}"
+    directory.mkdir()
+    (directory / "config.json").write_text(json.dumps(config))
+    return directory
+
+
 class Subject:
     """Containers under one policy, or none."""
 
@@ -80,7 +93,21 @@ class Subject:
             path = directory / f"{len(name)}.yaml"
             path.write_text(FILES[name])
             self.flags = ("--policy", str(path))
-        self.samples: Samples = {"cached": [], "first use": []}
+        self.samples: Samples = {kind: [] for kind in KINDS}
+        self.added: Samples = {kind: [] for kind in KINDS}
+        self.standing = _standing(
+            candidate, directory / f"standing-{''.join(letter for letter in name if letter.isalnum())}"
+        )
+
+    def stand(self) -> None:
+        """Have a container of the kind there from now on."""
+        words = (*self.flags, "create", "--bundle", str(self.standing), f"{self.candidate.id}-{self.standing.name}")
+        self.candidate.call(*words)
+
+    def fall(self) -> None:
+        """No longer."""
+        self.candidate.call("delete", "--force", f"{self.candidate.id}-{self.standing.name}")
+        leftovers.reap_orphans()
 
     def create(self) -> float:
         """Milliseconds of one create; the container is gone afterwards."""
@@ -91,54 +118,69 @@ class Subject:
         leftovers.reap_orphans()
         return took
 
-    def block(self) -> None:
-        """One block of creates, the first of them not counted."""
-        self.samples["cached"] += [self.create() for _ in range(BLOCK)][DISCARDED:]
-
-    def first_uses(self) -> None:
-        """Some creates of which each finds nothing kept."""
-        for _ in range(FIRST_USES):
-            for name in KEPT:
-                shutil.rmtree(self.candidate.runtime.root / name, ignore_errors=True)
-            self.samples["first use"].append(self.create())
+    def first_use(self) -> float:
+        """A create that finds nothing kept."""
+        for name in KEPT:
+            shutil.rmtree(self.candidate.runtime.root / name, ignore_errors=True)
+        took = self.create()
         self.create()
+        self.samples["first use"].append(took)
+        return took
+
+    def results(self) -> dict[str, float]:
+        """Medians, and of what was added, in milliseconds."""
+        found = {kind: statistics.median(series) for kind, series in self.samples.items()}
+        return found | {f"{kind} added": statistics.median(series) for kind, series in self.added.items() if series}
+
+
+def compare(plain: Subject, subject: Subject, kind: str) -> None:
+    """Creates of both, one after the other in turns, the first of each not counted."""
+    for number in range(PAIRS):
+        before, took = plain.create(), subject.create()
+        if number >= DISCARDED:
+            plain.samples[kind].append(before)
+            subject.samples[kind].append(took)
+            subject.added[kind].append(took - before)
 
 
 def measure(subjects: list[Subject], rounds: int) -> None:
-    """Alternate: a block of the first subject, which has no policy, before a block of each other one."""
+    """Compare each subject with the first one, which has no policy: beside one of the kind, and alone."""
     plain, *others = subjects
     for subject in subjects:
         subject.create()  # a broker that is wanted is started here
     for number in range(rounds):
         for subject in others if number % 2 else others[::-1]:
-            plain.block()
-            subject.block()
-        for subject in subjects:
-            subject.first_uses()
+            compare(plain, subject, "alone")
+            plain.stand()
+            subject.stand()
+            compare(plain, subject, "cached")
+            subject.fall()
+            plain.fall()
+            before = plain.first_use()
+            subject.added["first use"].append(subject.first_use() - before)
         print(f"\rround {number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
 
 
-def table(medians: dict[str, dict[str, float]]) -> list[str]:
+def table(results: dict[str, dict[str, float]]) -> list[str]:
     """The results as the lines of a Markdown table."""
-    rows = [["create", "cached (ms)", "added", "first use (ms)", "added"], ["---"] * 5]
-    plain = medians[NONE]
-    for name, found in medians.items():
-        cells = [
-            cell
-            for kind in ("cached", "first use")
-            for cell in (f"{found[kind]:.2f}", f"{found[kind] - plain[kind]:+.2f}")
-        ]
-        rows.append([name, *(cell if name != NONE or index % 2 == 0 else "" for index, cell in enumerate(cells))])
+    head = [cell for kind in KINDS for cell in (f"{kind} (ms)", "added")]
+    rows = [["create", *head], ["---"] * (len(head) + 1)]
+    for name, found in results.items():
+        cells = [name]
+        for kind in KINDS:
+            added = found.get(f"{kind} added")
+            cells += [f"{found[kind]:.2f}", "" if added is None else f"{added:+.2f}"]
+        rows.append(cells)
     return ["| " + " | ".join(row) + " |" for row in rows]
 
 
-def verdicts(medians: dict[str, dict[str, float]]) -> list[str]:
+def verdicts(results: dict[str, dict[str, float]]) -> list[str]:
     """A line for each policy, met or missed."""
     lines = []
-    for name, found in medians.items():
-        added = found["cached"] - medians[NONE]["cached"]
+    for name, found in results.items():
         if name != NONE:
+            added = found["cached added"]
             word = "met" if added <= GOAL_MS else "missed"
             lines.append(f"{word}: {name}: {added:+.2f} ms, goal at most +{GOAL_MS:g} ms")
     return lines
@@ -196,14 +238,10 @@ def main() -> None:
         finally:
             Broker(runtime.root).end()
             leftovers.remove_cgroup(parent)
-    medians = {
-        subject.name: {name: statistics.median(series) for name, series in subject.samples.items()}
-        for subject in subjects
-    }
-    counted = options.rounds * (BLOCK - DISCARDED)
+    medians = {subject.name: subject.results() for subject in subjects}
     note = (
-        f"Medians of {counted} creates ({options.rounds * FIRST_USES} of a first use), in blocks of {BLOCK} of which the first "
-        f"{DISCARDED} are not counted; config of {source}; Linux {platform.release()}, {os.cpu_count()} CPUs, load {load[0]:.1f} before."
+        f"Medians of {options.rounds * (PAIRS - DISCARDED)} creates ({options.rounds} of a first use) with and without the policy "
+        f"in turns; config of {source}; Linux {platform.release()}, {os.cpu_count()} CPUs, load {load[0]:.1f} before."
     )
     print(*table(medians), "", note, *verdicts(medians), sep="\n")
     save(subjects, medians, load, source)
