@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from integration.framework.container import Container
 from integration.framework.flavours import differs, only
 from integration.framework.leftovers import leftovers, scrub
-from integration.framework.runtime import CLEAN_ENV
+from integration.framework.runtime import CLEAN_ENV, Runtime
 
 # how often a plain run makes the call, at most: what is beyond that simply succeeds
 CALLS = {
@@ -96,8 +97,20 @@ def verdicts(container: Container, calls: dict[str, int], *flags: str) -> list[s
     return wrong
 
 
+@pytest.fixture
+def unshared(runtime: Runtime) -> Iterator[None]:
+    """Nobody's programs can be shared, so that a container's own are made."""
+    place = runtime.root / "@programs"
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place.touch(mode=0o600)
+    yield
+    place.unlink()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
+@pytest.mark.usefixtures("unshared")
 @differs("runc", "crun", reason="the list of calls is that of this program", strict=False, run=False)
 def test_each_call_that_fails(container: Container) -> None:
     """A run that could not do one thing is as if it had never been."""
@@ -105,6 +118,26 @@ def test_each_call_that_fails(container: Container) -> None:
         pytest.skip("strace is not installed")
     container.bundle.probe("exit").save()
     assert verdicts(container, CALLS) == []
+
+
+@only("postern", reason="what is shared is postern's own")
+def test_shared_programs_that_cannot_be_had(make: Callable[[], Container]) -> None:
+    """A container gets its own where those of another one are there and cannot be taken; where they cannot be attached it is not made."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    container = make()
+    container.bundle.probe("exit").save()
+    answers = []
+    for number in (1, 2, 3):
+        shutil.rmtree(container.runtime.root / "@programs", ignore_errors=True)
+        standing = make()
+        standing.bundle.probe("wait")
+        standing.create()
+        answers.append(failing_run(container, "bpf", number))
+    assert answers[:2] == [(0, ""), (0, "")]
+    rc, text = answers[2]
+    assert (rc, len(text.splitlines())) == (1, 1)
+    assert "unable to attach the device filter to the cgroup: input/output error" in text
 
 
 @pytest.mark.slow
