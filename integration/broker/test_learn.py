@@ -74,9 +74,8 @@ def test_a_program_passes_unchanged_under_what_was_learned(container: Container)
     assert "can't create /etc/new" in stopped.err
 
 
-# the link stays: the reader looks where it leads a moment after the call
+# the reader looks where the link leads a moment after the call: it stays that long
 PROBING = """
-rm -f /tmp/link
 for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do cat /opt/$n/app.conf; done
 chmod 600 /opt/none
 echo x > /opt/missing/file
@@ -85,6 +84,8 @@ mkdir /opt
 rm -f /opt/1/../missing/file
 ln -s /opt/1/keep /tmp/link
 cat /tmp/link
+sleep 2
+rm /tmp/link
 echo end
 """
 
