@@ -25,7 +25,7 @@
 enum { BARE, MOUNTED, OVER };
 
 struct shared {
-	volatile int state;
+	volatile int state, apart;
 	volatile long detached;
 };
 
@@ -37,6 +37,7 @@ static int take_away(void) {
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return 4;
 	unsigned length = 1;
+	shared->apart = 1; /* what is mounted from now on is not mounted here, where it could not be taken away */
 	while (shared->state != OVER) {
 		if (shared->state != MOUNTED) {
 			sched_yield();
@@ -45,9 +46,7 @@ static int take_away(void) {
 		length = length * 1103515245u + 12345u;
 		for (volatile unsigned i = 0; i < length >> 16; i++)
 			;
-		if (rmdir(point) < 0) /* not just now: the other side is at it */
-			continue;
-		if (mkdir(point, 0755) < 0)
+		if (rmdir(point) < 0 || mkdir(point, 0755) < 0)
 			return 5;
 		shared->detached++;
 		__sync_bool_compare_and_swap(&shared->state, MOUNTED, BARE);
@@ -57,7 +56,7 @@ static int take_away(void) {
 
 static void *put_there(void *unused) {
 	while (shared->state != OVER) {
-		if (shared->state == BARE && mount(tree, point, NULL, MS_BIND, NULL) == 0)
+		if (shared->apart && shared->state == BARE && mount(tree, point, NULL, MS_BIND, NULL) == 0)
 			__sync_bool_compare_and_swap(&shared->state, BARE, MOUNTED);
 		else
 			sched_yield();
