@@ -1,7 +1,6 @@
 /* <root>/@programs: what the kernel calls the programs of running containers, beside the bytes that they were made of.
  *
- * Loading a program costs the kernel's verifier and its compiler 60 to 150 us, during which other processors are interrupted; a policy
- * has up to nine.  A program of another container is the same one if its identifier and the nanosecond in which it was loaded are those
+ * The kernel verifies and compiles each program that is loaded, and interrupts other processors meanwhile; a policy has up to nine.  A program of another container is the same one if its identifier and the nanosecond in which it was loaded are those
  * that we wrote down when we had loaded it from these very bytes; its maps are frozen.  Nothing keeps a program alive but containers, so
  * that nothing is left behind, and every fault only means that programs are loaded anew.  The directory is ours alone, as all that begins
  * with '@' (runtime/state/reserved.py); it has a fixed number of places, the last table of a place stays. */

@@ -18,7 +18,7 @@ _TYPE_MASK, _REGULAR = 0o170000, 0o100000
 
 
 def digest(data: bytes) -> str:
-    """The BLAKE2b hash (256 bits) in hexadecimal: names what is kept.  Costs an eighth of SHA-256 where that has no instructions."""
+    """The BLAKE2b hash (256 bits) in hexadecimal: names what is kept.  Cheaper than the interpreter's own SHA-256."""
     from _blake2 import blake2b  # hashlib loads OpenSSL; the interpreter's own is enough
 
     return blake2b(data, digest_size=32).hexdigest()

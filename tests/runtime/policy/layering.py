@@ -11,6 +11,8 @@ from tests.runtime.plan.drafting import config, facts
 
 ALLOW, NOTIFY, KILL, LOG = 0x7FFF0000, 0x7FC00000, 0x80000000, 0x7FFC0000
 EPERM, EACCES, ENOSYS, EPROTONOSUPPORT, EAFNOSUPPORT = 1, 13, 38, 93, 97
+# a rule without which nothing can be started
+LAUNCH = {"names": ["read", "write", "close", "openat", "close_range", "execve", "exit_group"], "action": "allow"}
 _RULES = [{"text": f"rule {number}", "where": f"p.yaml:{number + 1}"} for number in range(30)]
 _EMPTY: dict[str, Any] = {
     "name": "p",
@@ -32,6 +34,13 @@ _EMPTY: dict[str, Any] = {
     "broker": {"mode": "enforce", "timeout_ms": 5000, "max_inflight": 64, "on_failure": "deny", "handler": None},
     "audit": "denials",
 }
+
+
+def mode(name: str) -> dict[str, Any]:
+    """The part of a layer that says how its broker decides."""
+    return {
+        "broker": {"mode": name, "timeout_ms": 5000, "max_inflight": 64, "on_failure": "deny", "handler": "/run/h.sock"}
+    }
 
 
 def layer(**parts: Any) -> dict[str, Any]:

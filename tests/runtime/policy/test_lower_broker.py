@@ -13,10 +13,12 @@ from tests.runtime.policy.layering import (
     ENOSYS,
     EPERM,
     KILL,
+    LAUNCH,
     NOTIFY,
     files,
     layer,
     lowered,
+    mode,
     network,
     refusal,
     syscalls,
@@ -183,13 +185,7 @@ def test_an_old_kernel() -> None:
     assert "needs seccomp notifications as of Linux 5.14" in line
 
 
-def mode(name: str) -> dict[str, Any]:
-    """The broker section of a mode."""
-    return {"broker": {**BROKER, "mode": name, "handler": "/run/h.sock"}}
-
-
 DENYING = {"names": ["kcmp"], "action": "deny", "errno": 7}
-LAUNCH = {"names": ["read", "write", "close", "openat", "close_range", "execve", "exit_group"], "action": "allow"}
 
 
 @pytest.mark.parametrize("name", ["audit", "ask"])

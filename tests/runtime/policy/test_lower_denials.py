@@ -14,18 +14,19 @@ from runtime.seccomp.interpret import Call, decode, interpret
 from tests.runtime.policy.layering import (
     ALLOW,
     KILL,
+    LAUNCH,
     LOG,
     NOTIFY,
     files,
     layer,
     lowered,
+    mode,
     network,
     syscalls,
     verdict,
 )
 from tests.runtime.policy.traffic import rule as peer
 
-LAUNCH = {"names": ["read", "write", "close", "openat", "close_range", "execve", "exit_group"], "action": "allow"}
 # with handlers of their own, noted on their way, conditional in other sections, and ordinary ones
 NAMES = (
     "bind", "chmod", "chroot", "clone", "connect", "creat", "getpid", "ioctl", "kcmp", "memfd_create", "mkdir", "mknod", "mount",
@@ -51,13 +52,6 @@ def outcomes(found: Lowered) -> dict[tuple[str, int], Any]:
                 entry = found.broker["calls"].get(name) or found.broker["default"]
                 made[name, value] = entry["errno"] if entry["handler"] == "deny" else HANDLED
     return made
-
-
-def mode(name: str) -> dict[str, Any]:
-    """The part of a layer that says it."""
-    return {
-        "broker": {"mode": name, "timeout_ms": 5000, "max_inflight": 64, "on_failure": "deny", "handler": "unix:/h"}
-    }
 
 
 def agree(*layers: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from tests.runtime.policy.layering import (
     EPERM,
     EPROTONOSUPPORT,
     KILL,
+    LAUNCH,
     LOG,
     NOTIFY,
     files,
@@ -29,9 +30,6 @@ CLOEXEC, NONBLOCK = 0o2000000, 0o4000
 def when(index: int, op: str, value: int, value_two: int = 0) -> dict[str, object]:
     """A condition."""
     return {"index": index, "op": f"SCMP_CMP_{op}", "value": value, "value_two": value_two}
-
-
-LAUNCH = {"names": ["read", "write", "close", "openat", "close_range", "execve", "exit_group"], "action": "allow"}
 
 
 def test_a_default_and_what_is_named() -> None:
